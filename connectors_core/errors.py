@@ -15,6 +15,7 @@
     ├── ProviderError                    an answer that says no, or says nothing we may use
     │   ├── InvalidResponse
     │   ├── DiscoveryRejected
+    │   ├── InvalidTokenResponse
     │   ├── TokenEndpointError           error, status
     │   │   └── InvalidGrant
     │   ├── IdTokenRejected              claim, expected, actual
@@ -25,7 +26,8 @@
     │   ├── LoginRequired
     │   ├── ConsentRequired
     │   ├── InteractionRequired
-    │   └── InvalidScope
+    │   ├── InvalidScope
+    │   └── AuthorizationUnavailable
     ├── CallbackRejected                 the callback is not an answer to our request
     │   ├── InvalidCallback
     │   ├── StateMismatch
@@ -33,6 +35,7 @@
     │   ├── TransactionConsumed
     │   ├── IssuerMismatch
     │   └── OwnerMismatch
+    ├── IdentityAlreadyLinked            the external account belongs to another owner
     ├── GrantError                       a stored grant cannot serve the call
     │   ├── NotLinked
     │   ├── ScopeRequired                missing, granted
@@ -303,6 +306,12 @@ class InvalidScope(AuthorizationError):
     code = "invalid_scope"
 
 
+class AuthorizationUnavailable(AuthorizationError):
+    """The provider is overloaded or down, in its own words: ``temporarily_unavailable``, ``server_error``."""
+
+    code = "provider_unavailable"
+
+
 class CallbackRejected(ConnectorError):
     """A callback that is not the answer to a request of ours."""
 
@@ -342,6 +351,13 @@ class OwnerMismatch(CallbackRejected):
     """An authorization begun for one owner was completed by another, or by nobody."""
 
     code = "owner_mismatch"
+
+
+class IdentityAlreadyLinked(ConnectorError):
+    """The external account is linked to another owner; nothing was changed."""
+
+    code = "identity_already_linked"
+    step = Step.LINKING
 
 
 class GrantError(ConnectorError):

@@ -1,0 +1,117 @@
+"""The authorization response as it came, before any connector sees it. RFC 6749 §4.1.2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from ..errors import (
+    AccessDenied,
+    AuthorizationError,
+    AuthorizationUnavailable,
+    ConsentRequired,
+    InteractionRequired,
+    InvalidCallback,
+    InvalidScope,
+    LoginRequired,
+    provider_text,
+)
+from ..tokens import nothing
+
+CallbackParameters = str | bytes | Mapping[str, object] | Iterable[tuple[str, str]]
+"""A query string or form body as received, its pairs, or a mapping of names to a value or list of values."""
+
+MAX_BYTES = 32 * 1024
+"""The longest query string or form body that is read."""
+MAX_PARAMETERS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackAnswer:
+    """What a callback says: a state, and either a code or an error."""
+
+    state: str = field(repr=False)
+    code: str | None = field(default=None, repr=False)
+    error: str | None = None
+    error_description: str = field(default="", repr=False)
+    iss: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=nothing, repr=False)
+
+
+def parse_callback(received: CallbackParameters) -> CallbackAnswer:
+    """Read an authorization response, or raise InvalidCallback.
+
+    No parameter may stand twice (RFC 6749 §3.1); one without a value counts as absent. Nothing is
+    decoded twice. Total: any other input raises InvalidCallback and nothing else.
+    """
+    values: dict[str, str] = {}
+    for name, value in _pairs(received):
+        if name in values:
+            raise InvalidCallback(f"the callback repeats the parameter {provider_text(name)[:40]}")
+        values[name] = value
+    values = {name: value for name, value in values.items() if value}
+    state = values.pop("state", None)
+    if state is None:
+        raise InvalidCallback("the callback has no state")
+    code, error = values.pop("code", None), values.pop("error", None)
+    if (code is None) == (error is None):
+        raise InvalidCallback("the callback must hold either a code or an error")
+    return CallbackAnswer(
+        state=state,
+        code=code,
+        error=error,
+        error_description=values.pop("error_description", ""),
+        iss=values.pop("iss", None),
+        parameters=values,
+    )
+
+
+def _pairs(received: CallbackParameters) -> list[tuple[str, str]]:
+    if isinstance(received, bytes | str):
+        return _parse(received)
+    pairs = received.items() if isinstance(received, Mapping) else received
+    flat: list[tuple[str, str]] = []
+    try:
+        for name, value in pairs:
+            values = value if isinstance(value, list | tuple) else (value,)
+            flat.extend((name, each) for each in values)
+    except (TypeError, ValueError):
+        raise InvalidCallback("the callback's parameters are not name and value pairs") from None
+    if any(not isinstance(part, str) for pair in flat for part in pair):
+        raise InvalidCallback("the callback's parameters are not text")
+    if len(flat) > MAX_PARAMETERS or sum(len(name) + len(value) for name, value in flat) > MAX_BYTES:
+        raise InvalidCallback("the callback is too large")
+    return flat
+
+
+def _parse(text: bytes | str) -> list[tuple[str, str]]:
+    try:
+        decoded = text.decode("ascii") if isinstance(text, bytes) else text
+        if len(decoded) > MAX_BYTES:
+            raise InvalidCallback("the callback is too large")
+        return parse_qsl(
+            decoded.removeprefix("?"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
+        )
+    except ValueError:
+        raise InvalidCallback("the callback cannot be decoded") from None
+
+
+_ERRORS: Mapping[str, type[AuthorizationError]] = {
+    "access_denied": AccessDenied,
+    "login_required": LoginRequired,
+    "consent_required": ConsentRequired,
+    "interaction_required": InteractionRequired,
+    "account_selection_required": InteractionRequired,
+    "invalid_scope": InvalidScope,
+    "server_error": AuthorizationUnavailable,
+    "temporarily_unavailable": AuthorizationUnavailable,
+}
+
+
+def authorization_error(answer: CallbackAnswer, *, secrets: Iterable[str | None] = ()) -> AuthorizationError:
+    """The exception for an error answer under a valid state. RFC 6749 §4.1.2.1, OIDC Core §3.1.2.6."""
+    secrets = tuple(secrets)
+    error = provider_text(answer.error or "", secrets=secrets)[:64]
+    description = provider_text(answer.error_description, secrets=secrets)
+    return _ERRORS.get(error, AuthorizationError)(error, error_description=description)
