@@ -1,0 +1,7 @@
+"""The public face: connectors by id, authorizations begun and completed, identities linked."""
+
+from .entry import ConnectorEntry, Logo
+from .hub import Hub
+from .tenant import Tenant
+
+__all__ = ["ConnectorEntry", "Hub", "Logo", "Tenant"]
