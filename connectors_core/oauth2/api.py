@@ -1,0 +1,97 @@
+"""Calling a provider's API with the access token. RFC 6750 §2.1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import httpx
+
+from ..connector import Runtime
+from ..endpoints import split_endpoint
+from ..errors import ConnectorMisconfigured, InvalidResponse, Step
+from ..tokens import TokenSet
+from .authorization import append_query
+from .json_body import read_json
+
+_PORTS = {"https": 443, "http": 80}
+
+
+def authority(url: str) -> str:
+    """Return the host of ``url`` in lower case, with its port where that is not the scheme's own.
+
+    Raises ValueError for a URL that may not be an endpoint.
+    """
+    parts = split_endpoint(url)
+    host = (parts.hostname or "").rstrip(".")
+    host = f"[{host}]" if ":" in host else host
+    return host if parts.port in (None, _PORTS[parts.scheme]) else f"{host}:{parts.port}"
+
+
+class BearerApi:
+    """An HTTP client that carries the access token in the Authorization header, and nowhere else.
+
+    ``hosts`` are those that may be sent it, each ``host`` or ``host:port`` and matched exactly: no
+    subdomains, no other ports. https only, http on loopback. Redirects are answers, not followed.
+    """
+
+    __slots__ = ("_access_token", "_hosts", "_runtime")
+
+    def __init__(self, runtime: Runtime, tokens: TokenSet, *, hosts: Iterable[str]) -> None:
+        self._runtime = runtime
+        self._access_token = tokens.access_token
+        self._hosts = frozenset(host.lower() for host in hosts)
+
+    def __repr__(self) -> str:
+        return f"<BearerApi {', '.join(sorted(self._hosts))}>"
+
+    async def get(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Return the answer, whatever its status. ``params`` go behind the URL's own query.
+
+        Raises ConnectorMisconfigured for a URL or host that may not be sent the token, TransportError.
+        """
+        return await self._runtime.send(self._request(url, params or {}, headers or {}))
+
+    async def get_json(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Return the decoded body of a successful answer.
+
+        Raises InvalidResponse for another status and for a body that is not JSON, else as ``get``.
+        """
+        response = await self.get(
+            url, params=params, headers={"Accept": "application/json", **(headers or {})}
+        )
+        host = response.request.url.host
+        if not 200 <= response.status_code < 300:
+            raise InvalidResponse(f"{host} answered {response.status_code}", step=Step.USERINFO)
+        try:
+            return read_json(response.content)
+        except ValueError as error:
+            raise InvalidResponse(f"the answer of {host} {error}", step=Step.USERINFO) from None
+
+    def _request(self, url: str, params: Mapping[str, str], headers: Mapping[str, str]) -> httpx.Request:
+        try:
+            host = authority(url)
+            if host not in self._hosts:
+                raise ConnectorMisconfigured(f"{host} is not among the api_hosts", step=Step.USERINFO)
+            if any(c in "\r\n\0" for pair in headers.items() for text in pair for c in text):
+                raise ValueError("a header holds control characters")
+            request = httpx.Request("GET", append_query(url, params), headers=dict(headers))
+        except (ValueError, httpx.InvalidURL):
+            raise ConnectorMisconfigured(
+                "the API request cannot be sent as it is", step=Step.USERINFO
+            ) from None
+        request.headers.setdefault("User-Agent", "connectors-core")
+        request.headers["Authorization"] = f"Bearer {self._access_token}"
+        return request
