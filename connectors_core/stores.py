@@ -116,5 +116,5 @@ class Database(Protocol):
     async def fetch(self, sql: str, parameters: Parameters = EMPTY) -> list[Row]:
         """Run one statement by itself and return its rows (``RETURNING`` included)."""
 
-    async def run(self, statements: Sequence[tuple[str, Parameters]]) -> None:
-        """Run all statements or none."""
+    async def run(self, statements: Sequence[tuple[str, Parameters]]) -> Sequence[list[Row]]:
+        """Run all statements or none; return the rows of each."""
