@@ -1,0 +1,1 @@
+"""Where rows are kept: in memory, in SQLite, in PostgreSQL. They meet one conformance suite."""

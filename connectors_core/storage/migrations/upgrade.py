@@ -1,0 +1,80 @@
+"""Runs alembic. The only module, with env.py and the scripts, that imports SQLAlchemy."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from ...errors import StorageError
+
+if TYPE_CHECKING:
+    from . import Location
+
+ADVISORY_LOCK = 0x636F6E6E6563746F
+"""Held while a PostgreSQL schema is upgraded: "connecto" in ASCII."""
+
+
+def upgrade_sqlite(connection: sqlite3.Connection, location: Location) -> None:
+    """Upgrade through an open connection in autocommit mode; it stays open.
+
+    Foreign keys are off meanwhile, because a batch migration drops and rebuilds tables, and
+    dropping one would delete what refers to it; they are checked before the commit.
+    """
+    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    connection.execute("PRAGMA foreign_keys = OFF")
+    try:
+        with engine.connect() as bound, bound.begin():
+            bound.exec_driver_sql("BEGIN IMMEDIATE")
+            _upgrade(bound, location)
+            broken = bound.exec_driver_sql("PRAGMA foreign_key_check").first()
+            if broken is not None:
+                raise StorageError(
+                    f"the migration of {location.name} breaks a foreign key of table {broken[0]}"
+                )
+    except (SQLAlchemyError, CommandError, sqlite3.Error) as error:
+        raise _refused(error, location) from None
+    finally:
+        if connection.in_transaction:
+            connection.rollback()
+        connection.execute("PRAGMA foreign_keys = ON")
+
+
+def upgrade_postgresql(url: str, location: Location) -> None:
+    """Upgrade in one transaction; other upgrades of any of our locations wait for it."""
+    from ..postgresql import connect_blocking
+
+    engine = create_engine("postgresql+psycopg://", creator=lambda: connect_blocking(url), poolclass=NullPool)
+    try:
+        with engine.begin() as bound:
+            bound.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+            _upgrade(bound, location)
+    except (SQLAlchemyError, CommandError) as error:
+        raise _refused(error, location) from None
+
+
+def _upgrade(connection: Connection, location: Location) -> None:
+    config = Config()
+    config.set_main_option("script_location", _literal(Path(__file__).parent))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", _literal(location.directory / "versions"))
+    config.attributes["connection"] = connection
+    config.attributes["version_table"] = location.version_table
+    command.upgrade(config, "head")
+
+
+def _literal(path: Path) -> str:
+    """Alembic's configuration interpolates ``%``."""
+    return str(path).replace("%", "%%")
+
+
+def _refused(error: Exception, location: Location) -> StorageError:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return StorageError(f"the schema of {location.name} cannot be upgraded: {type(cause).__name__}: {cause}")

@@ -1,0 +1,180 @@
+"""SQLite through the standard library, on one thread of its own.
+
+Several processes may use one file. Measured reasons for the hand-written driver: architecture §6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from ..errors import StorageError
+from ..stores import Parameters, Row
+from ..tokens import EMPTY
+
+BUSY_TIMEOUT = 10.0
+"""Seconds to wait for another process that writes."""
+
+OLDEST = (3, 35, 0)
+"""The SQLite that brought RETURNING."""
+
+T = TypeVar("T")
+
+_creating = threading.Lock()
+
+
+class SqliteDatabase:
+    """``path`` is a file, created with mode 0600 when it is missing; None is a database in memory.
+
+    Every statement is handed to one thread, whichever event loop or thread asks; a caller that is
+    cancelled stops waiting, and what it started is finished all the same.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
+        self.path = None if path is None else Path(path)
+        self._busy_timeout = busy_timeout
+        self._connection: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="connectors-sqlite")
+
+    async def fetch(self, sql: str, parameters: Parameters = EMPTY) -> list[Row]:
+        return await self.call(lambda connection: _fetch(connection, sql, parameters))
+
+    async def run(self, statements: Sequence[tuple[str, Parameters]]) -> list[list[Row]]:
+        return await self.call(lambda connection: _run(connection, statements))
+
+    async def has_table(self, name: str) -> bool:
+        sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :name"
+        return bool(await self.fetch(sql, {"name": name}))
+
+    async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``function`` in the database's thread with its connection, outside any transaction.
+
+        For what ``fetch`` and ``run`` cannot do: schema changes, checkpoints, backups. Raises
+        StorageError for whatever sqlite3 raises.
+        """
+        started: Future[T] = self._submit(lambda: self._guarded(function))
+        # A started statement cannot be cancelled; one still in the queue must not be either.
+        return await asyncio.shield(asyncio.wrap_future(started))
+
+    async def aclose(self) -> None:
+        try:
+            await asyncio.wrap_future(self._submit(self._close))
+        except StorageError:
+            return
+        self._thread.shutdown(wait=False)
+
+    def _submit(self, function: Callable[[], T]) -> Future[T]:
+        try:
+            return self._thread.submit(function)
+        except RuntimeError:
+            raise StorageError("the database is closed") from None
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _guarded(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            if self._connection is None:
+                self._connection = connect(self.path, busy_timeout=self._busy_timeout)
+            try:
+                return function(self._connection)
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.rollback()
+        except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError) as error:
+            raise _refused(error) from None
+
+
+def connect(path: Path | None, *, busy_timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
+    """Open a connection as this library needs it; raises StorageError when it cannot be had."""
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise StorageError(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 is needed")
+    if path is not None:
+        _create(path)
+    try:
+        connection = sqlite3.connect(
+            ":memory:" if path is None else path,
+            timeout=busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise _refused(error) from None
+    try:
+        _configure(connection, journal="memory" if path is None else "wal", busy_timeout=busy_timeout)
+    except sqlite3.Error as error:
+        connection.close()
+        raise _refused(error) from None
+    except StorageError:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(path: Path) -> None:
+    """Create the file, readable by its owner alone; SQLite gives its -wal and -shm the same mode.
+
+    Under a lock, because closing any descriptor of a file drops every POSIX lock this process
+    has on it: SQLite must not have opened the file before the descriptor here is closed.
+    """
+    with _creating:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            pass
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not a path"
+            raise StorageError(f"the database file {path} cannot be created: {reason}") from None
+
+
+def _configure(connection: sqlite3.Connection, *, journal: str, busy_timeout: float) -> None:
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    if connection.execute("PRAGMA foreign_keys").fetchone() != (1,):
+        raise StorageError("this SQLite was built without foreign keys")
+    # Two processes that turn a new file into WAL at once: one is told "locked" without waiting.
+    give_up_at = time.monotonic() + busy_timeout
+    while True:
+        try:
+            (mode,) = connection.execute(f"PRAGMA journal_mode = {journal}").fetchone()
+            break
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)
+    if mode != journal:
+        raise StorageError(
+            f"SQLite cannot keep a write-ahead log here (journal mode {mode}); use a local disk"
+        )
+
+
+def _fetch(connection: sqlite3.Connection, sql: str, parameters: Parameters) -> list[Row]:
+    rows = connection.execute(sql, dict(parameters)).fetchall()
+    if connection.in_transaction:
+        raise StorageError("a transaction is what run() is for; it was rolled back")
+    return rows
+
+
+def _run(connection: sqlite3.Connection, statements: Sequence[tuple[str, Parameters]]) -> list[list[Row]]:
+    connection.execute("BEGIN IMMEDIATE")
+    rows = [connection.execute(sql, dict(parameters)).fetchall() for sql, parameters in statements]
+    connection.execute("COMMIT")
+    return rows
+
+
+def _refused(error: Exception) -> StorageError:
+    """sqlite3's messages name tables and columns, never values; other messages may hold values."""
+    if isinstance(error, sqlite3.Error):
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        return StorageError(f"SQLite: {error} ({name})")
+    return StorageError(f"SQLite cannot store a value ({type(error).__name__})")
