@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import httpx
 
-from ..connector import Runtime
+from ..connector import Connector, Runtime
 from ..endpoints import split_endpoint
 from ..errors import ConnectorMisconfigured, InvalidResponse, Step
+from ..metadata import ServerMetadata
 from ..tokens import TokenSet
 from .authorization import append_query
 from .json_body import read_json
@@ -28,6 +29,13 @@ def authority(url: str) -> str:
     return host if parts.port in (None, _PORTS[parts.scheme]) else f"{host}:{parts.port}"
 
 
+@runtime_checkable
+class KnowsServer(Protocol):
+    """A connector that can tell its server's metadata, from the cache or not."""
+
+    async def server_metadata(self) -> ServerMetadata: ...
+
+
 class BearerApi:
     """An HTTP client that carries the access token in the Authorization header, and nowhere else.
 
@@ -35,12 +43,21 @@ class BearerApi:
     subdomains, no other ports. https only, http on loopback. Redirects are answers, not followed.
     """
 
-    __slots__ = ("_access_token", "_hosts", "_runtime")
+    __slots__ = ("_access_token", "_hosts", "_runtime", "_server")
 
-    def __init__(self, runtime: Runtime, tokens: TokenSet, *, hosts: Iterable[str]) -> None:
+    def __init__(
+        self, runtime: Runtime, tokens: TokenSet, *, hosts: Iterable[str], server: KnowsServer | None = None
+    ) -> None:
         self._runtime = runtime
         self._access_token = tokens.access_token
         self._hosts = frozenset(host.lower() for host in hosts)
+        self._server = server
+
+    @classmethod
+    def of(cls, connector: Connector, tokens: TokenSet) -> BearerApi:
+        """A client for the connector's ``api_hosts`` and the host of its server's userinfo endpoint."""
+        server = connector if isinstance(connector, KnowsServer) else None
+        return cls(connector.runtime, tokens, hosts=connector.api_hosts, server=server)
 
     def __repr__(self) -> str:
         return f"<BearerApi {', '.join(sorted(self._hosts))}>"
@@ -56,7 +73,16 @@ class BearerApi:
 
         Raises ConnectorMisconfigured for a URL or host that may not be sent the token, TransportError.
         """
-        return await self._runtime.send(self._request(url, params or {}, headers or {}))
+        try:
+            host = authority(url)
+            if not await self._may_be_sent_to(host):
+                raise ConnectorMisconfigured(f"{host} is not among the api_hosts", step=Step.USERINFO)
+            request = self._request(append_query(url, params or {}), headers or {})
+        except (ValueError, httpx.InvalidURL):
+            raise ConnectorMisconfigured(
+                "the API request cannot be sent as it is", step=Step.USERINFO
+            ) from None
+        return await self._runtime.send(request)
 
     async def get_json(
         self,
@@ -72,7 +98,7 @@ class BearerApi:
         response = await self.get(
             url, params=params, headers={"Accept": "application/json", **(headers or {})}
         )
-        host = response.request.url.host
+        host = authority(url)
         if not 200 <= response.status_code < 300:
             raise InvalidResponse(f"{host} answered {response.status_code}", step=Step.USERINFO)
         try:
@@ -80,18 +106,18 @@ class BearerApi:
         except ValueError as error:
             raise InvalidResponse(f"the answer of {host} {error}", step=Step.USERINFO) from None
 
-    def _request(self, url: str, params: Mapping[str, str], headers: Mapping[str, str]) -> httpx.Request:
-        try:
-            host = authority(url)
-            if host not in self._hosts:
-                raise ConnectorMisconfigured(f"{host} is not among the api_hosts", step=Step.USERINFO)
-            if any(c in "\r\n\0" for pair in headers.items() for text in pair for c in text):
-                raise ValueError("a header holds control characters")
-            request = httpx.Request("GET", append_query(url, params), headers=dict(headers))
-        except (ValueError, httpx.InvalidURL):
-            raise ConnectorMisconfigured(
-                "the API request cannot be sent as it is", step=Step.USERINFO
-            ) from None
+    async def _may_be_sent_to(self, host: str) -> bool:
+        if host in self._hosts or self._server is None:
+            return host in self._hosts
+        userinfo_endpoint = (await self._server.server_metadata()).userinfo_endpoint
+        return userinfo_endpoint is not None and host == authority(userinfo_endpoint)
+
+    def _request(self, url: str, headers: Mapping[str, str]) -> httpx.Request:
+        if any(c in "\r\n\0" for pair in headers.items() for text in pair for c in text):
+            raise ValueError("a header holds control characters")
+        if not (self._access_token.isascii() and self._access_token.isprintable()):
+            raise ValueError("the access token is not visible ASCII")
+        request = httpx.Request("GET", url, headers=dict(headers))
         request.headers.setdefault("User-Agent", "connectors-core")
         request.headers["Authorization"] = f"Bearer {self._access_token}"
         return request

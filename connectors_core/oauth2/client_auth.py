@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from authlib.oauth2.auth import ClientAuth
-from joserfc import jwt
+from authlib.oauth2.auth import ClientAuth  # type: ignore[import-untyped]
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, OctKey, OKPKey, RSAKey
+from joserfc.jws import JWSRegistry
 
 from ..errors import ConfigurationError, ConnectorMisconfigured, Problem, Step
 from ..metadata import ServerMetadata
+from .json_body import read_json
 
 ASSERTION_LIFETIME = 60
 """Seconds a client assertion is good for."""
@@ -74,8 +77,6 @@ def read_signing_key(
 
 
 def _json_object(text: str) -> dict[str, Any]:
-    from .json_body import read_json
-
     value = read_json(text.encode())
     if not isinstance(value, dict):
         raise ValueError
@@ -166,15 +167,21 @@ class ClientAuthentication:
             "iat": int(now),
             "exp": int(now) + ASSERTION_LIFETIME,
         }
-        header = {"alg": self.secret_algorithm}
         key: OctKey | RSAKey | ECKey | OKPKey
-        if self.signing_key is not None and self.method == "private_key_jwt":
-            key, header = self.signing_key.key, {"alg": self.signing_key.algorithm}
-            if self.signing_key.kid is not None:
-                header["kid"] = self.signing_key.kid
+        if self.method == "private_key_jwt" and self.signing_key is not None:
+            key, algorithm, kid = self.signing_key.key, self.signing_key.algorithm, self.signing_key.kid
         else:
-            key = OctKey.import_key(self.client_secret or "")
-        return jwt.encode(header, claims, key, algorithms=[header["alg"]])
+            # Not import_key: it warns of a short secret, which is the server's to choose.
+            secret = (self.client_secret or "").encode()
+            key, algorithm, kid = OctKey(secret, secret), self.secret_algorithm, None
+        header = {"typ": "JWT", "alg": algorithm, **({} if kid is None else {"kid": kid})}
+        signing_input = b".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
+        signature = JWSRegistry.algorithms[algorithm].sign(signing_input, key)
+        return b".".join((signing_input, _base64url(signature))).decode("ascii")
+
+
+def _base64url(octets: bytes) -> bytes:
+    return urlsafe_b64encode(octets).rstrip(b"=")
 
 
 def choose_auth_method(

@@ -34,6 +34,7 @@ from .authorization import (
 from .client_auth import ClientAuthentication, SigningKey, choose_auth_method
 from .pkce import s256_code_challenge
 from .profile_map import ProfileMap
+from .relaxations import relaxations_of
 from .revocation import build_revocation_request, read_revocation_response
 from .token_endpoint import build_code_request, build_refresh_request, read_token_response, request_secrets
 
@@ -85,8 +86,8 @@ class OAuth2Connector(Connector):
         """Raises ConfigurationError for what can be told without a network."""
         super().__init__(config, connector_id=connector_id, runtime=runtime)
         for name, value in self.configured().items():
-            if not hasattr(OAuth2Connector, name) and not hasattr(type(self), name):
-                raise TypeError(f"{type(self).__name__}.configured names no attribute: {name}")
+            if not hasattr(type(self), name):
+                raise ConnectorMisconfigured(f"{type(self).__name__} has no attribute {name} to configure")
             object.__setattr__(self, name, value)
         self._check()
 
@@ -273,17 +274,11 @@ class OAuth2Connector(Connector):
         response = await self.runtime.send(request)
         read_revocation_response(response, now=now, secrets=request_secrets(request))
 
-    def api(self, tokens: TokenSet, server: ServerMetadata) -> BearerApi:
-        """A client for ``api_hosts`` and the userinfo endpoint's host."""
-        hosts = list(self.api_hosts)
-        if server.userinfo_endpoint is not None:
-            hosts.append(authority(self.endpoint(server, "userinfo_endpoint", step=Step.USERINFO)))
-        return BearerApi(self.runtime, tokens, hosts=hosts)
-
     async def fetch_userinfo(self, tokens: TokenSet, server: ServerMetadata) -> Mapping[str, Any]:
         """What the userinfo endpoint says. Raises InvalidResponse, TransportError, ConnectorMisconfigured."""
         url = self.endpoint(server, "userinfo_endpoint", step=Step.USERINFO)
-        answer = await self.api(tokens, server).get_json(url, params=self.userinfo_parameters)
+        api = BearerApi(self.runtime, tokens, hosts=(authority(url),))
+        answer = await api.get_json(url, params=self.userinfo_parameters)
         if not isinstance(answer, Mapping):
             raise InvalidResponse("the userinfo answer is not a JSON object", step=Step.USERINFO)
         return answer
@@ -303,4 +298,4 @@ class OAuth2Connector(Connector):
         return IdentityKey(issuer or f"urn:connectors:{self.connector_id}", profile.id)
 
     def relaxations(self) -> tuple[Relaxation, ...]:
-        return ()
+        return relaxations_of(self)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import ConfigurationError, Problem, ProfileInvalid
 from ..profile import Profile
 from ..tokens import EMPTY
 
 Paths = str | tuple[str, ...]
+Value = TypeVar("Value")
 
 MAX_ID = 255
 """Characters of an identifier, as OpenID Connect Core §2 bounds ``sub``."""
@@ -83,7 +84,7 @@ class ProfileMap:
             raw=document if isinstance(document, Mapping) else EMPTY,
         )
 
-    def _field(self, name: str, document: Any, read: Any) -> Any:
+    def _field(self, name: str, document: Any, read: Callable[[object], Value | None]) -> Value | None:
         """The first usable value among the alternatives of ``name``."""
         for path in _alternatives(getattr(self, name)):
             value = find(document, path)

@@ -9,8 +9,9 @@ import httpx
 
 from ..errors import Step
 from .client_auth import ClientAuthentication
+from .error_response import raise_for_error
 from .json_body import read_json
-from .token_endpoint import form_request, raise_for_error
+from .token_endpoint import form_request
 
 
 def build_revocation_request(

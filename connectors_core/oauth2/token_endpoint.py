@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any, Literal
-from urllib.parse import parse_qsl, quote, quote_plus, urlencode
+from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus, urlencode
 
 import httpx
 
 from ..endpoints import check_endpoint
-from ..errors import (
-    ConnectorMisconfigured,
-    InvalidGrant,
-    InvalidTokenResponse,
-    Step,
-    TokenEndpointError,
-    provider_text,
-)
+from ..errors import ConnectorMisconfigured, InvalidTokenResponse, Step
 from ..tokens import TokenSet
 from .authorization import REFRESH_RESERVED, TOKEN_RESERVED, check_extra_parameters
 from .client_auth import ClientAuthentication
+from .error_response import raise_for_error
 from .json_body import read_json
 
-MAX_LIFETIME = 10 * 366 * 86400
+MAX_LIFETIME = 10 * 365 * 86400
 """Seconds; a longer ``expires_in`` is a mistake (milliseconds, or a date)."""
 
-MAX_RETRY_AFTER = 900.0
-"""Seconds; what a provider may make us wait at most."""
-
-MAX_ERROR_CODE = 64
 _FORM = "application/x-www-form-urlencoded"
 _SECRET_NAMES = ("code", "code_verifier", "client_secret", "client_assertion", "refresh_token", "token")
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
@@ -107,8 +95,12 @@ def request_secrets(request: httpx.Request) -> tuple[str, ...]:
     """The secret values that ``request`` carries, plain and encoded, to redact from its answer."""
     form = dict(parse_qsl(request.content.decode("ascii", "replace"), keep_blank_values=True))
     plain = [form[name] for name in _SECRET_NAMES if form.get(name)]
-    if authorization := request.headers.get("Authorization"):
-        plain.append(authorization.partition(" ")[2])
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme == "Basic":
+        secret = b64decode(credentials).decode("latin-1").partition(":")[2]
+        plain += [secret, unquote_plus(secret)]
+    if credentials:
+        plain.append(credentials)
     return tuple(dict.fromkeys(v for s in plain for v in (s, quote(s, safe=""), quote_plus(s))))
 
 
@@ -158,69 +150,21 @@ def read_token_response(
         raise InvalidTokenResponse(f"the token response's {error}", step=step) from None
 
 
-def raise_for_error(
-    response: httpx.Response,
-    body: Mapping[str, Any],
-    *,
-    now: float,
-    secrets: Iterable[str | None],
-    step: Step,
-    invalid_grant_aliases: Iterable[str] = (),
-) -> None:
-    """Raise TokenEndpointError when ``body`` is an error or the status is 400 or above.
-
-    Error codes are cut to 64 printable characters; an error without a code is ``unspecified``.
-    """
-    error = body.get("error")
-    if error in (None, "", False):
-        if response.status_code < 400:
-            return
-        error = None
-    details = error if isinstance(error, Mapping) else body
-    said = next((details[k] for k in ("error_description", "message") if details.get(k)), "")
-    code = provider_text(error, secrets=secrets)[:MAX_ERROR_CODE] if isinstance(error, str) else "unspecified"
-    dead = {"invalid_grant", *invalid_grant_aliases}
-    raise (InvalidGrant if code in dead else TokenEndpointError)(
-        code,
-        status=response.status_code,
-        error_description=provider_text(said, secrets=secrets) if isinstance(said, str) else "",
-        retry_after=read_retry_after(response.headers.get("Retry-After"), now=now),
-        step=step,
-    )
-
-
-def read_retry_after(value: str | None, *, now: float) -> float | None:
-    """Return the seconds to wait that a ``Retry-After`` header asks for, at most 900. RFC 9110 §10.2.3.
-
-    None when there is no such header or it cannot be read.
-    """
-    if not value:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), MAX_RETRY_AFTER)
-    try:
-        date = parsedate_to_datetime(text)
-        seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
-
-
 def _read_body(response: httpx.Response, encoding: str | None) -> Mapping[str, Any]:
     """Return the parameters of an answer. Raises ValueError with what is wrong with it."""
     content = response.content
     declared = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     opens = content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
-    if encoding != "form" and (encoding or opens or declared.endswith(("/json", "+json"))):
+    if opens or encoding == "json" or (encoding is None and declared.endswith(("/json", "+json"))):
         body = read_json(content)
         if not isinstance(body, dict):
             raise ValueError("is not a JSON object")
+        if encoding == "form" and "error" not in body:
+            raise ValueError("is JSON, not form-encoded")
         return body
-    if opens and response.status_code >= 400:
-        return _read_body(response, "json")
     try:
-        pairs = parse_qsl(content.decode("utf-8").strip(), keep_blank_values=True, strict_parsing=True)
+        text = content.decode("utf-8").strip()
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=100)
     except ValueError:
         raise ValueError("is neither JSON nor form-encoded") from None
     form = dict(pairs)
@@ -280,7 +224,7 @@ def _lifetime(value: object) -> float | None:
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("expires_in is not a number of seconds")
-    if not 0 <= value <= MAX_LIFETIME or not math.isfinite(value):
+    if not 0 <= value <= MAX_LIFETIME:
         raise ValueError("expires_in is not between 0 and ten years of seconds")
     return float(value)
 
