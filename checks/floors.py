@@ -79,13 +79,15 @@ def forbidden(name: str, *, source: str, barred: list[str], indirect: bool) -> d
     }
 
 
-def as_ini(options: Mapping[str, Any], packages: Iterable[str], found: Mapping[str, Mapping[str, Any]]) -> str:
+def as_ini(
+    options: Mapping[str, Any], packages: Iterable[str], found: Mapping[str, Mapping[str, Any]]
+) -> str:
     """The contracts in the other form that import-linter reads, which needs no writer."""
 
     def lines(section: str, values: Mapping[str, Any]) -> Iterator[str]:
         yield f"[{section}]"
         for key, value in values.items():
-            yield key + " =" + ("".join(f"\n    {v}" for v in value) if isinstance(value, list) else f" {value}")
+            yield f"{key} =" + "".join(f"\n    {v}" for v in (value if isinstance(value, list) else [value]))
 
     top = {k: v for k, v in options.items() if k != "contracts"} | {"root_packages": [CORE, *packages]}
     sections = [lines("importlinter", top)]
@@ -162,7 +164,7 @@ def main(root: Path) -> int:
     status, printed = run_import_linter(root)
     print(printed.strip())
     private = private_uses(root)
-    print("\n".join(private) or f"Members use public names alone ({', '.join(members(root)) or 'no members'})")
+    print("\n".join(private) or f"Members use public names alone: {', '.join(members(root)) or 'none yet'}")
     return 1 if status or private else 0
 
 
