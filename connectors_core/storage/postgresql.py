@@ -1,0 +1,244 @@
+"""PostgreSQL through psycopg 3, with a small pool of connections.
+
+Needs the extra ``postgresql``. URLs are read by libpq, so its parameters and environment apply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import select
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+
+from ..errors import ConfigurationError, Problem, StorageError, provider_text
+from ..stores import Parameters, Row
+from ..tokens import EMPTY
+
+MOST_CONNECTIONS = 10
+WAIT = 30.0
+"""Seconds to wait for a connection of the pool to become free."""
+
+DEFAULTS = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "application_name": "connectors"}
+"""libpq's own are to wait for ever. ``tcp_user_timeout`` is in milliseconds."""
+
+ATTEMPTS = 5
+REPEATABLE = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+"""Errors after which the server has undone everything, so that the same may be tried again."""
+
+T = TypeVar("T")
+Connection = psycopg.AsyncConnection[Row]
+
+_TOKEN = re.compile(
+    r"""
+      '(?:[^']|'')*'                     # string
+    | "(?:[^"]|"")*"                     # identifier
+    | --[^\n]* | /\*.*?\*/               # comment
+    | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$    # dollar-quoted string
+    | ::                                 # cast
+    | :(?P<name>[A-Za-z_]\w*)
+    | %
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@lru_cache(maxsize=1024)
+def placeholders(sql: str) -> bytes:
+    """Write ``:name`` as psycopg's ``%(name)s`` and ``%`` as ``%%``.
+
+    Casts (``::``), strings, quoted identifiers and comments keep their colons. Not understood:
+    array slices with a name for a bound, and backslash escapes of quotes in ``E''`` strings.
+    """
+
+    def replaced(match: re.Match[str]) -> str:
+        if match["name"]:
+            return f"%({match['name']})s"
+        return match[0].replace("%", "%%")
+
+    return _TOKEN.sub(replaced, sql).encode()
+
+
+class PostgresDatabase:
+    """``url`` is a libpq connection URI; it may hold a password and is never shown.
+
+    A lost connection is replaced before it is used again; a statement under way when it was lost
+    is not repeated and raises StorageError, because it may have been executed. A caller that is
+    cancelled stops waiting, and what it started is finished all the same. Each event loop has
+    connections of its own, at most ``most_connections``.
+    """
+
+    def __init__(self, url: str, *, most_connections: int = MOST_CONNECTIONS) -> None:
+        self._connection_parameters = connection_parameters(url)
+        self._most_connections = most_connections
+        self._pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
+        self._closed = False
+
+    async def fetch(self, sql: str, parameters: Parameters = EMPTY) -> list[Row]:
+        async def fetch(connection: Connection) -> list[Row]:
+            return await _execute(connection, sql, parameters)
+
+        return await self._repeated(fetch)
+
+    async def run(self, statements: Sequence[tuple[str, Parameters]]) -> list[list[Row]]:
+        async def run(connection: Connection) -> list[list[Row]]:
+            async with connection.transaction():
+                return [await _execute(connection, sql, parameters) for sql, parameters in statements]
+
+        return await self._repeated(run)
+
+    async def has_table(self, name: str) -> bool:
+        return await self.fetch("SELECT to_regclass(:name) IS NOT NULL", {"name": name}) == [(True,)]
+
+    async def aclose(self) -> None:
+        self._closed = True
+        pools, self._pools = self._pools, {}
+        for loop, pool in pools.items():
+            if loop is asyncio.get_running_loop():
+                await pool.drain()
+            await pool.close()
+
+    async def _repeated(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        pool = await self._pool()
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await pool.work(work)
+            except REPEATABLE as error:
+                if attempt == ATTEMPTS:
+                    raise _refused(error) from None
+            except psycopg.Error as error:
+                raise _refused(error) from None
+            except UnicodeError:
+                raise StorageError("PostgreSQL cannot store a text with surrogate code points") from None
+        raise AssertionError("unreachable")
+
+    async def _pool(self) -> _Pool:
+        if self._closed:
+            raise StorageError("the database is closed")
+        loop = asyncio.get_running_loop()
+        if loop not in self._pools:
+            self._pools[loop] = _Pool(self._connection_parameters, self._most_connections)
+            for other in [other for other in self._pools if other.is_closed()]:
+                await self._pools.pop(other).close()
+        return self._pools[loop]
+
+
+class _Pool:
+    """The connections of one event loop; the one used last is used next."""
+
+    def __init__(self, parameters: dict[str, Any], most: int) -> None:
+        self._parameters = parameters
+        self._idle: list[Connection] = []
+        self._free = asyncio.Semaphore(most)
+        self._busy: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    async def work(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(WAIT):
+                await self._free.acquire()
+        except TimeoutError:
+            raise StorageError(f"no connection to PostgreSQL became free within {WAIT:.0f} s") from None
+        return await asyncio.shield(self._task(self._finish(work)))
+
+    def _task(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._busy.add(task)
+        task.add_done_callback(self._busy.discard)
+        return task
+
+    async def _finish(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        connection: Connection | None = None
+        try:
+            connection = await self._alive() or await self._connect()
+            result = await work(connection)
+            if connection.info.transaction_status != TransactionStatus.IDLE:
+                raise StorageError("a transaction is what run() is for; it was rolled back")
+            return result
+        finally:
+            if connection is not None:
+                if connection.info.transaction_status == TransactionStatus.IDLE and not self._closed:
+                    self._idle.append(connection)
+                else:
+                    await connection.close()
+            self._free.release()
+
+    async def _alive(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not _has_news(connection):
+                return connection
+            await connection.close()
+        return None
+
+    async def _connect(self) -> Connection:
+        try:
+            return cast(
+                "Connection", await psycopg.AsyncConnection.connect(**self._parameters, autocommit=True)
+            )
+        except psycopg.Error as error:
+            raise _unreachable(error, self._parameters) from None
+
+    async def drain(self) -> None:
+        if self._busy:
+            await asyncio.wait(self._busy)
+
+    async def close(self) -> None:
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().close()
+
+
+async def _execute(connection: Connection, sql: str, parameters: Parameters) -> list[Row]:
+    cursor = await connection.execute(placeholders(sql), dict(parameters))
+    return await cursor.fetchall() if cursor.description else []
+
+
+def _has_news(connection: Connection) -> bool:
+    """Whether the server has said something on an idle connection, most likely goodbye."""
+    try:
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+    except (psycopg.Error, OSError, ValueError):
+        return True
+
+
+def connect_blocking(url: str) -> psycopg.Connection[Row]:
+    """A connection for a schema upgrade; raises StorageError when the server cannot be reached."""
+    parameters = connection_parameters(url)
+    try:
+        return psycopg.connect(**parameters)
+    except psycopg.Error as error:
+        raise _unreachable(error, parameters) from None
+
+
+def connection_parameters(url: str) -> dict[str, Any]:
+    """What libpq reads from ``url``, over our defaults; raises ConfigurationError when it cannot."""
+    try:
+        return {**DEFAULTS, **conninfo_to_dict(url)}
+    except (psycopg.Error, ValueError):
+        cure = (
+            "write postgresql://user:password@host:port/name and percent-encode what is not a letter or digit"
+        )
+        problem = Problem(("host", "database"), "libpq cannot read the PostgreSQL URL", cure)
+        raise ConfigurationError([problem]) from None
+
+
+def _unreachable(error: psycopg.Error, parameters: dict[str, Any]) -> StorageError:
+    said = provider_text(error, secrets=[parameters.get("password"), parameters.get("sslpassword")])
+    return StorageError(f"PostgreSQL cannot be reached: {said}")
+
+
+def _refused(error: psycopg.Error) -> StorageError:
+    """Without the server's text, which quotes values ("Key (subject)=(…) already exists")."""
+    about = [type(error).__name__]
+    if error.sqlstate:
+        about.append(error.sqlstate)
+    about += filter(None, [error.diag.table_name, error.diag.constraint_name])
+    return StorageError(f"PostgreSQL did not do it: {' '.join(about)}")
