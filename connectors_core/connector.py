@@ -12,7 +12,7 @@ import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, get_args, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
@@ -80,14 +80,28 @@ _MESSAGES = {"missing": "is required", "extra_forbidden": "is not a known key"}
 def _problem(
     model: type[BaseModel], detail: Mapping[str, Any], path: tuple[str, ...], source: str
 ) -> Problem:
-    place = tuple(str(part) for part in detail["loc"])
-    message = _MESSAGES.get(detail["type"]) or str(detail["msg"]).removeprefix("Value error, ")
+    place = tuple(str(part) for part in detail["loc"] if part != "[key]")
+    said = str(detail["msg"]).removeprefix("Value error, ")
+    message = _MESSAGES.get(detail["type"]) or said.replace("Input should be", "must be", 1)
     cure = ""
-    if detail["type"] == "extra_forbidden" and len(place) == 1:
-        known = [spec.alias or name for name, spec in model.model_fields.items()]
-        near = difflib.get_close_matches(place[-1], [*known, *model.model_fields], n=1, cutoff=0.6)
+    if detail["type"] == "extra_forbidden" and (owner := _model_at(model, place[:-1])):
+        fields = owner.model_fields
+        known = [spec.alias or name for name, spec in fields.items()]
+        near = difflib.get_close_matches(place[-1], [*known, *fields], n=1, cutoff=0.6)
         cure = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(sorted(known))}"
     return Problem((*path, *place), message, cure, source)
+
+
+def _model_at(model: type[BaseModel], place: tuple[str, ...]) -> type[BaseModel] | None:
+    """The model that stands at ``place`` within ``model``, where fields alone lead there."""
+    for part in place:
+        spec = next((s for name, s in model.model_fields.items() if part in (name, s.alias)), None)
+        kinds = () if spec is None else (spec.annotation, *get_args(spec.annotation))
+        inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if inner is None:
+            return None
+        model = inner
+    return model
 
 
 @dataclass(frozen=True, slots=True)

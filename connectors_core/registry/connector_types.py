@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..connector import (
     CONTRACT,
@@ -22,9 +22,10 @@ from ..connector import (
 )
 from ..errors import ConnectorMisconfigured, NotFound
 from ..metadata import ConnectorMetadata
-from .installed import Installed, LoadFailure, Status, failure, installed, is_blocked, load
+from .installed import TYPES_GROUP, Installed, LoadFailure, Status, failure, installed, is_blocked, load
 
-TYPES_GROUP = "connectors_core.types"
+if TYPE_CHECKING:
+    from .plugins import Plugins
 
 SLOW_IMPORT = 1.0
 """Seconds; a plugin that takes longer to import is told so."""
@@ -79,6 +80,8 @@ class Registry:
         self._claims: list[_Claim] = []
         self._lock = threading.RLock()
         self._clock = clock
+        self._lists: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+        self._plugins: Plugins | None = None
 
     @classmethod
     def from_entry_points(
@@ -93,7 +96,7 @@ class Registry:
         ``allow`` and ``block`` hold type ids or distribution names; an empty ``allow`` allows all.
         """
         registry = cls(clock=clock)
-        allow, block = tuple(allow), tuple(block)
+        registry._lists = allow, block = tuple(allow), tuple(block)
         winners: dict[str, str] = {}
         for point in installed(TYPES_GROUP):
             status, cause = Status.AVAILABLE, ""
@@ -180,6 +183,20 @@ class Registry:
                 if claim.entry.status is Status.AVAILABLE:
                     self._load(claim)
         return self.entries()
+
+    @property
+    def plugins(self) -> Plugins:
+        """The plugins that implement hooks, imported on first use; none without ``from_entry_points``."""
+        with self._lock:
+            if self._plugins is None:
+                from .plugins import Plugins
+
+                if self._lists is None:
+                    self._plugins = Plugins()
+                else:
+                    allow, block = self._lists
+                    self._plugins = Plugins.from_entry_points(allow=allow, block=block)
+            return self._plugins
 
     @property
     def failures(self) -> list[TypeEntry]:

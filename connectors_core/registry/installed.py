@@ -11,6 +11,9 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any
 
+TYPES_GROUP = "connectors_core.types"
+PLUGINS_GROUP = "connectors_core.plugins"
+
 MAX_CAUSE = 300
 """Characters kept of what a plugin says about its failure."""
 
@@ -100,6 +103,12 @@ def installed(group: str) -> list[Installed]:
             fault = f"its entry_points.txt cannot be read ({type(error).__name__})"
             found.append(Installed("", name, version, fault=fault))
     return sorted(found, key=lambda one: (one.name, precedence(one.name, one.distribution)))
+
+
+def installed_names() -> set[str]:
+    """The names that an operator's lists may hold: type ids, plugin names, distributions; normalised."""
+    points = [*installed(TYPES_GROUP), *installed(PLUGINS_GROUP)]
+    return {normalise(name) for point in points for name in (point.name, point.distribution)}
 
 
 def load(point: Installed) -> Any | LoadFailure:

@@ -1,0 +1,114 @@
+"""One connector's settings, held against what is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..connector import Connector, ConnectorConfig, read_config
+from ..errors import ConfigurationError, ConnectorMisconfigured, NotFound, Problem
+from ..registry import Registry
+from .fields import check_identifier
+from .settings import ConnectorSettings
+
+
+def connectors_path(connector_id: str) -> tuple[str, ...]:
+    return ("connectors", connector_id)
+
+
+def read_connector(
+    connector_id: str, table: Mapping[str, Any], registry: Registry, *, source: str = ""
+) -> ConnectorSettings:
+    """Return a ``[connectors.ID]`` table as settings, with ``type``, ``target`` and ``config`` made real.
+
+    Values are taken as they stand: references are resolved in configuration files only. Imports
+    the type. Raises ConfigurationError with every mistake of the table, an unknown or unusable
+    type among them.
+    """
+    path = connectors_path(connector_id)
+    problems: list[Problem] = []
+    try:
+        check_identifier(connector_id)
+    except ValueError as error:
+        problems.append(Problem(path, f"a connector id {error}", source=source))
+    settings: ConnectorSettings | None = None
+    config: ConnectorConfig | None = None
+    try:
+        settings = read_config(ConnectorSettings, table, path=path, source=source)
+    except ConfigurationError as error:
+        problems += error.problems
+    kind: type[Connector] | None = None
+    type_id = table.get("type", connector_id)
+    if isinstance(type_id, str):
+        try:
+            kind = registry.type(type_id)
+        except (NotFound, ConnectorMisconfigured) as error:
+            problems.append(Problem((*path, "type"), str(error), source=source))
+    given = table.get("config", {})
+    if kind is not None and isinstance(given, ConnectorConfig):
+        if isinstance(given, kind.Config):
+            config = given
+        else:
+            problems.append(Problem((*path, "config"), f"is not a {kind.Config.__name__}", source=source))
+    elif kind is not None and isinstance(given, Mapping):
+        try:
+            config = _read(kind, given, (*path, "config"), source)
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems or settings is None or kind is None or config is None:
+        raise ConfigurationError(problems)
+    return settings.model_copy(
+        update={
+            "type": kind.id,
+            "target": settings.target or kind.target or connector_id,
+            "config": config,
+        }
+    )
+
+
+def _read(
+    kind: type[Connector], given: Mapping[str, Any], path: tuple[str, ...], source: str
+) -> ConnectorConfig:
+    try:
+        return read_config(kind.Config, given, path=path, source=source)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        # pydantic contains ValueError and AssertionError; a plugin's validator may raise anything.
+        message = f"the type's own check failed with {type(error).__name__}"
+        raise ConfigurationError([Problem(path, message, "report it to its author", source)]) from None
+
+
+def shared_targets(targets: Mapping[str, str], *, source: str = "") -> Iterator[Problem]:
+    """Targets that more than one connector claims; ``targets`` is by connector id."""
+    holders: dict[str, str] = {}
+    for connector_id, target in targets.items():
+        if (holder := holders.setdefault(target, connector_id)) != connector_id:
+            path = (*connectors_path(connector_id), "target")
+            yield Problem(path, f"is the target of connector {holder}", "give each its own target", source)
+
+
+def mixed_groups(
+    connectors: Mapping[str, ConnectorSettings], registry: Registry, *, source: str = ""
+) -> Iterator[Problem]:
+    """Identity groups whose members do not share an issuer."""
+    firsts: dict[str, tuple[str, str]] = {}
+    for connector_id, settings in connectors.items():
+        if not settings.identity_group:
+            continue
+        path = (*connectors_path(connector_id), "identity_group")
+        issuer = _issuer(settings, registry)
+        if issuer is None:
+            yield Problem(path, "needs an issuer by discovery", "set issuer, or leave the group", source)
+            continue
+        first, shared = firsts.setdefault(settings.identity_group, (connector_id, issuer))
+        if issuer != shared:
+            message = f"has another issuer than connector {first}"
+            yield Problem(path, message, "a group shares one issuer", source)
+
+
+def _issuer(settings: ConnectorSettings, registry: Registry) -> str | None:
+    for holder in (settings.config, registry.type(settings.type or "")):
+        if isinstance(issuer := getattr(holder, "issuer", None), str):
+            return issuer
+    return None
