@@ -1,0 +1,237 @@
+"""The hub's face: connectors, authorizations, handles and identities of one tenant."""
+
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+from pydantic import SecretStr
+
+from connectors_core import (
+    ConfigurationError,
+    Connector,
+    ConnectorConfig,
+    ConnectorMetadata,
+    Event,
+    Hub,
+    Profile,
+    Purpose,
+    Registry,
+    TokenSet,
+)
+from connectors_core.errors import AccessDenied, IdentityAlreadyLinked, NotFound, StorageError
+
+REDIRECT_URI = "https://host.example/callback/acme"
+
+
+class AcmeConfig(ConnectorConfig):
+    client_id: str
+    client_secret: SecretStr
+
+
+class Acme(Connector):
+    id = "acme"
+    target = "acme-sso"
+    metadata = ConnectorMetadata(name={"en": "Acme"}, description={"en": "Acme accounts"})
+    Config = AcmeConfig
+
+    async def authorization_uri(self, transaction):
+        return "https://as.example/authorize?" + urlencode({"state": transaction.state})
+
+    async def exchange(self, callback, transaction):
+        return TokenSet(access_token=callback.code)
+
+    async def profile(self, api, tokens):
+        return Profile(id=tokens.access_token, name="Ada")
+
+
+CONFIG = {"clientId": "id", "clientSecret": "secret-canary"}
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def hub(request, tmp_path, clock):
+    registry = Registry()
+    registry.register(Acme)
+    database = None if request.param == "memory" else f"sqlite:///{tmp_path}/hub.db"
+    async with Hub(registry, database=database, clock=clock) as opened:
+        yield opened
+
+
+async def sign_in(tenant, subject="42", connector="acme", **options):
+    started = await tenant.begin(connector, redirect_uri=REDIRECT_URI, **options)
+    state = dict(parse_qsl(urlsplit(started.uri).query))["state"]
+    return await tenant.complete(
+        urlencode({"code": subject, "state": state}),
+        connector=connector,
+        binding=started.binding,
+        owner=options.get("owner"),
+    )
+
+
+async def test_a_person_signs_in(hub):
+    hub.add("acme", config=CONFIG)
+    completed = await sign_in(hub)
+    assert completed.profile.name == "Ada"
+    assert completed.connector == "acme"
+
+
+async def test_a_connector_takes_its_type_and_target_by_default_from_its_id_and_type(hub):
+    entry = hub.add("acme", config=CONFIG)
+    assert (entry.type, entry.target, entry.group) == ("acme", "acme-sso", "acme")
+    assert entry.name == {"en": "Acme"}
+    other = hub.add("acme-two", type="acme", target="two", name={"en": "Two"}, order=-1, config=CONFIG)
+    assert (other.type, other.target, other.name) == ("acme", "two", {"en": "Two"})
+    assert [each.id for each in hub.connectors()] == ["acme-two", "acme"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "place"),
+    [
+        ({"config": {"clientId": "x"}}, "connectors.acme.config.clientSecret"),
+        ({"config": {**CONFIG, "clientID": "x"}}, "connectors.acme.config.clientID"),
+        ({"config": {**CONFIG, "client_id": "x"}}, "connectors.acme.config.clientId"),
+        ({"config": CONFIG, "linkin": "ask"}, "connectors.acme.linkin"),
+        ({"config": CONFIG, "order": "first"}, "connectors.acme.order"),
+    ],
+)
+async def test_every_mistake_names_its_place_and_no_value(hub, settings, place):
+    with pytest.raises(ConfigurationError) as caught:
+        hub.add("acme", **settings)
+    assert place in [".".join(problem.path) for problem in caught.value.problems]
+    assert "secret-canary" not in str(caught.value)
+    assert hub.connectors() == ()
+
+
+async def test_one_id_and_one_target_belong_to_one_connector(hub):
+    hub.add("acme", config=CONFIG)
+    with pytest.raises(ConfigurationError, match="connector of this id already"):
+        hub.add("acme", config=CONFIG)
+    with pytest.raises(ConfigurationError, match="target of connector acme"):
+        hub.add("other", type="acme", config=CONFIG)
+
+
+async def test_an_unknown_connector_or_type_is_not_found(hub):
+    with pytest.raises(NotFound):
+        hub.connector("nobody")
+    with pytest.raises(NotFound):
+        hub.add("nobody", config={})
+    with pytest.raises(NotFound):
+        await hub.begin("nobody", redirect_uri=REDIRECT_URI)
+
+
+async def test_a_disabled_connector_neither_begins_nor_completes(hub):
+    hub.add("acme", enabled=False, config=CONFIG)
+    with pytest.raises(NotFound):
+        await hub.begin("acme", redirect_uri=REDIRECT_URI)
+    with pytest.raises(NotFound):
+        await hub.complete("code=c&state=s", connector="acme", binding="b")
+    assert hub.connector("acme").settings.enabled is False
+
+
+async def test_tenants_share_nothing(hub):
+    hub.add("acme", config=CONFIG)
+    other = hub.tenant("other")
+    with pytest.raises(NotFound):
+        other.connector("acme")
+    other.add("acme", config=CONFIG)
+    completed = await sign_in(hub)
+    await hub.link(completed, owner="user:1")
+    assert await other.find_identity(completed) is None
+    assert await other.identities("user:1") == []
+    handle = await hub.put_handle("form", {"a": 1}, lifetime=60)
+    assert await other.take_handle("form", handle) is None
+
+
+async def test_a_handle_is_taken_once_by_its_kind_before_it_expires(hub, clock):
+    handle = await hub.put_handle("form", {"a": [1, "b"]}, lifetime=60)
+    assert await hub.take_handle("other", handle) is None
+    assert await hub.take_handle("form", handle) == {"a": [1, "b"]}
+    assert await hub.take_handle("form", handle) is None
+    late = await hub.put_handle("form", {}, lifetime=60)
+    clock.now += 61
+    assert await hub.take_handle("form", late) is None
+
+
+async def test_an_identity_belongs_to_one_owner(hub):
+    hub.add("acme", config=CONFIG)
+    completed = await sign_in(hub)
+    assert await hub.find_identity(completed) is None
+    linked = await hub.link(completed, owner="user:1", profile={"name": "Ada"})
+    assert await hub.link(completed, owner="user:1") == linked
+    with pytest.raises(IdentityAlreadyLinked):
+        await hub.link(completed, owner="user:2")
+    assert await hub.find_identity(completed) == linked
+    assert [each.id for each in await hub.identities("user:1")] == [linked.id]
+    await hub.update_identity_profile(linked.id, {"name": "Ada L."})
+    assert (await hub.find_identity(completed)).profile == {"name": "Ada L."}
+    assert await hub.unlink(linked.id) is True
+    assert await hub.unlink(linked.id) is False
+    assert await hub.identities("user:1") == []
+
+
+async def test_the_same_subject_at_another_connector_is_somebody_else(hub):
+    """Discord 1234 is not GitHub 1234."""
+    hub.add("acme", config=CONFIG)
+    hub.add("acme-two", type="acme", target="two", config=CONFIG)
+    await hub.link(await sign_in(hub), owner="user:1")
+    assert await hub.find_identity(await sign_in(hub, connector="acme-two")) is None
+
+
+async def test_an_owned_authorization_completes_with_its_owner(hub):
+    hub.add("acme", config=CONFIG)
+    completed = await sign_in(hub, purpose=Purpose.LINK, owner="user:1")
+    assert completed.owner == "user:1"
+
+
+async def test_expired_transactions_are_swept_while_others_begin(hub, clock):
+    hub.add("acme", config=CONFIG)
+    await hub.begin("acme", redirect_uri=REDIRECT_URI)
+    clock.now += 700
+    await hub.begin("acme", redirect_uri=REDIRECT_URI)
+    assert await hub._stores.transactions.sweep(now=clock.now) == 0
+
+
+async def test_observers_hear_of_success_and_failure_without_secrets(clock):
+    heard: list[Event] = []
+    registry = Registry()
+    registry.register(Acme)
+    async with Hub(registry, clock=clock) as hub:
+        hub._shared.observe = heard.append
+        hub.add("acme", config=CONFIG)
+        await hub.link(await sign_in(hub, subject="code-canary"), owner="user:1")
+        started = await hub.begin("acme", redirect_uri=REDIRECT_URI)
+        state = dict(parse_qsl(urlsplit(started.uri).query))["state"]
+        with pytest.raises(AccessDenied):
+            await hub.complete(
+                f"error=access_denied&state={state}", connector="acme", binding=started.binding
+            )
+    assert [event.name for event in heard] == [
+        "authorization.completed",
+        "identity.linked",
+        "authorization.failed",
+    ]
+    assert heard[-1].detail == {"code": "access_denied", "step": "callback"}
+    assert "code-canary" not in repr(heard)
+    assert state not in repr(heard)
+
+
+async def test_a_hub_that_is_not_open_says_so(clock):
+    registry = Registry()
+    registry.register(Acme)
+    hub = Hub(registry, clock=clock)
+    hub.add("acme", config=CONFIG)
+    with pytest.raises(StorageError, match="not open"):
+        await hub.begin("acme", redirect_uri=REDIRECT_URI)
+    async with hub:
+        with pytest.raises(StorageError, match="in memory"):
+            _ = hub.database
