@@ -1,0 +1,140 @@
+"""Arguments in, exit code out; no exception and no traceback leaves."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ..errors import ConnectorError
+from ..registry.installed import failure
+from .check import Check
+from .commands import Command, Foreign, Unavailable, configure, foreign_commands
+from .db import Db
+from .installed_types import List, Schema
+from .output import complain
+
+CORE: Mapping[str, Command] = {"list": List(), "schema": Schema(), "check": Check(), "db": Db()}
+
+DEFAULT_CONFIG = "connectors.toml"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except SystemExit as error:  # argparse: --help, --version, wrong usage
+        return error.code if isinstance(error.code, int) else 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(argv: list[str]) -> int:
+    outer = _globals()
+    ahead, rest = outer.parse_known_args(argv)
+    wanted = next((word for word in rest if not word.startswith("-")), "")
+    foreign = {} if wanted in CORE else foreign_commands(CORE.keys())
+    commands: dict[str, Command] = dict(CORE)
+    unavailable: dict[str, Unavailable] = {}
+    for name in [wanted] if wanted in foreign else foreign:
+        opened = foreign[name].load()
+        if isinstance(opened, Unavailable):
+            unavailable[name] = opened
+        else:
+            commands[name] = opened
+    parser = _parser(outer, commands, unavailable, foreign)
+    if wanted in unavailable:
+        return _failed(f"{wanted} is unavailable: {unavailable[wanted].cause}", ahead, unavailable[wanted])
+    arguments = parser.parse_args(argv)
+    named = arguments.config or os.environ.get("CONNECTORS_CONFIG")
+    arguments.config, arguments.config_given = Path(named or DEFAULT_CONFIG), bool(named)
+    try:
+        return commands[arguments.command].run(arguments)
+    except ConnectorError as error:
+        return _failed(str(error), arguments)
+    except (KeyboardInterrupt, BrokenPipeError, SystemExit):
+        raise
+    except BaseException as error:
+        told = failure(error)
+        what = type(error).__name__
+        return _failed(
+            f"{arguments.command} failed with {what}; --verbose shows where",
+            arguments,
+            Unavailable(told.cause, told.traceback),
+        )
+
+
+def _failed(message: str, arguments: argparse.Namespace, details: Unavailable | None = None) -> int:
+    complain(f"error: {message}")
+    if details is not None and arguments.verbose:
+        complain(details.traceback)
+    return 1
+
+
+def _globals(**options: object) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, argument_default=None)
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help=f"the configuration file (default: $CONNECTORS_CONFIG, else ./{DEFAULT_CONFIG})",
+        **options,  # type: ignore[arg-type]
+    )
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="show tracebacks too",
+        **options,  # type: ignore[arg-type]
+    )
+    return parser
+
+
+def _parser(
+    outer: argparse.ArgumentParser,
+    commands: dict[str, Command],
+    unavailable: dict[str, Unavailable],
+    foreign: Mapping[str, Foreign],
+) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="connectors",
+        description="Connectors for identity servers: what is installed, what is configured, what is wrong.",
+        parents=[outer],
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"connectors {_version()}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    # Given before or after the command, an option means the same: SUPPRESS keeps what stood before it.
+    inner = _globals(default=argparse.SUPPRESS)
+    for name, command in list(commands.items()):
+        own = subparsers.add_parser(
+            name,
+            help=command.help.replace("%", "%%"),
+            description=command.help,
+            parents=[inner],
+            conflict_handler="resolve",
+            allow_abbrev=False,
+        )
+        if fault := configure(command, own):
+            unavailable[name] = fault
+            del commands[name]
+    lines = [f"  {name}: unavailable: {fault.cause}" for name, fault in unavailable.items()]
+    lines += [
+        f"  {name}: not used from {source}" for name, one in foreign.items() for source in one.overruled
+    ]
+    if lines:
+        parser.epilog = "\n".join(["installed, and not usable:", *lines])
+    return parser
+
+
+def _version() -> str:
+    try:
+        return version("connectors-core")
+    except PackageNotFoundError:
+        return "(not installed)"
