@@ -87,7 +87,8 @@ def as_ini(
     def lines(section: str, values: Mapping[str, Any]) -> Iterator[str]:
         yield f"[{section}]"
         for key, value in values.items():
-            yield f"{key} =" + "".join(f"\n    {v}" for v in (value if isinstance(value, list) else [value]))
+            text = "".join(f"\n    {line}" for line in value) if isinstance(value, list) else f" {value}"
+            yield f"{key} ={text}"
 
     top = {k: v for k, v in options.items() if k != "contracts"} | {"root_packages": [CORE, *packages]}
     sections = [lines("importlinter", top)]
