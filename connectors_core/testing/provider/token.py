@@ -1,0 +1,150 @@
+"""Token, revocation and the endpoints that a token opens. RFC 6749 §4.1.3, §5, §6; RFC 7009; RFC 6750."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .client_auth import authenticate
+from .grants import AccessToken, Client, Grant, Refused
+from .keys import b64, digest
+from .messages import Request, Response
+
+if TYPE_CHECKING:
+    from .provider import Provider
+    from .records import Recorded
+
+_CLAIMS_OF = {
+    "profile": ("name", "given_name", "family_name", "picture", "locale", "preferred_username"),
+    "email": ("email", "email_verified"),
+    "phone": ("phone_number", "phone_number_verified"),
+}
+
+
+def token(provider: Provider, request: Request, recorded: Recorded) -> Response:
+    form = _form(request)
+    client = authenticate(provider, form, recorded)
+    match form.get("grant_type"):
+        case "authorization_code":
+            grant = _redeem(provider, client, form)
+            payload = _payload(provider, grant, grant.scopes)
+            if _gives_refresh_token(provider, grant):
+                payload["refresh_token"] = provider.ledger.add_refresh_token(grant)
+            if provider.openid and "openid" in grant.scopes:
+                payload["id_token"] = provider.id_token(grant, access_token=payload["access_token"])
+            payload = provider.edited("token", payload)
+        case "refresh_token":
+            payload = provider.edited("refresh", _refresh(provider, client, form))
+        case _:
+            raise Refused("unsupported_grant_type")
+    return Response.form(payload) if provider.token_answer == "form" else Response.json(payload)
+
+
+def _form(request: Request) -> dict[str, str]:
+    pairs = request.form_pairs()
+    if request.method != "POST" or not pairs:
+        raise Refused("invalid_request", "a form by POST is expected")
+    if any(count > 1 for count in Counter(name for name, _ in pairs).values()):
+        raise Refused("invalid_request", "a parameter is repeated")
+    return dict(pairs)
+
+
+def _redeem(provider: Provider, client: Client, form: Mapping[str, str]) -> Grant:
+    grant = provider.ledger.redeem(form.get("code", ""), client_id=client.client_id, now=provider.clock())
+    if form.get("redirect_uri") != grant.redirect_uri:
+        raise Refused("invalid_grant", "redirect_uri is another than before")
+    verifier = form.get("code_verifier")
+    if (verifier is None) != (grant.code_challenge is None):
+        raise Refused("invalid_grant", "code_verifier without code_challenge, or the other way round")
+    if verifier is not None and b64(digest("RS256", verifier.encode())) != grant.code_challenge:
+        raise Refused("invalid_grant", "code_verifier does not fit")
+    return grant
+
+
+def _gives_refresh_token(provider: Provider, grant: Grant) -> bool:
+    given = provider.refresh_tokens
+    return given == "always" or (given == "offline_access" and "offline_access" in grant.scopes)
+
+
+def _payload(provider: Provider, grant: Grant, scopes: tuple[str, ...]) -> dict[str, Any]:
+    expires_at = provider.clock() + provider.access_token_lifetime
+    payload: dict[str, Any] = {
+        "access_token": provider.ledger.add_access_token(grant, scopes, expires_at=expires_at),
+        "token_type": "Bearer",
+        "expires_in": provider.access_token_lifetime,
+    }
+    if provider.states_scope:
+        payload["scope"] = " ".join(scopes)
+    return payload
+
+
+def _refresh(provider: Provider, client: Client, form: Mapping[str, str]) -> dict[str, Any]:
+    value = form.get("refresh_token", "")
+    known = provider.ledger.refresh_tokens.get(value)
+    asked = tuple(form["scope"].split()) if "scope" in form else None
+    if known is not None and asked is not None and not set(asked) <= set(known.grant.scopes):
+        raise Refused("invalid_scope", "more than was granted")
+    entry = provider.ledger.use_refresh_token(
+        value, client_id=client.client_id, rotation=provider.rotation, now=provider.clock()
+    )
+    payload = _payload(provider, entry.grant, asked or entry.grant.scopes)
+    if provider.rotation != "none":
+        payload["refresh_token"] = provider.ledger.add_refresh_token(entry.grant, after=entry)
+    if provider.openid and "openid" in entry.grant.scopes and provider.id_token_on_refresh:
+        payload["id_token"] = provider.id_token(
+            entry.grant, access_token=payload["access_token"], stage="refresh_claims"
+        )
+    return payload
+
+
+def revoke(provider: Provider, request: Request, recorded: Recorded) -> Response:
+    form = _form(request)
+    client = authenticate(provider, form, recorded)
+    provider.ledger.revoke(form.get("token", ""), client_id=client.client_id)
+    return Response()
+
+
+def _bearer(provider: Provider, request: Request) -> AccessToken:
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise Refused("invalid_token", status=401)
+    return provider.ledger.live_access_token(value, now=provider.clock())
+
+
+def userinfo(provider: Provider, request: Request, recorded: Recorded) -> Response:
+    access = _bearer(provider, request)
+    claims = {"sub": access.grant.person.sub, **released(access.grant, access.scopes)}
+    claims = provider.edited("userinfo", claims)
+    if provider.userinfo_signed:
+        signed = provider.signed(claims | {"iss": provider.issuer, "aud": access.grant.client_id})
+        return Response(headers={"content-type": "application/jwt"}, body=signed.encode())
+    return Response.json(claims)
+
+
+def released(grant: Grant, scopes: tuple[str, ...]) -> dict[str, Any]:
+    """The person's claims that these scopes let out. OpenID Connect Core §5.4."""
+    names = [name for scope in scopes for name in _CLAIMS_OF.get(scope, ())]
+    return {name: grant.person.claims[name] for name in names if name in grant.person.claims}
+
+
+def user(provider: Provider, request: Request, recorded: Recorded) -> Response:
+    """A profile the way plain OAuth servers give it: own names, a numeric id."""
+    person = _bearer(provider, request).grant.person
+    own = {
+        "id": provider.number_of(person),
+        "login": person.sub,
+        "name": person.claims.get("name"),
+        "avatar_url": person.claims.get("picture"),
+        "email": person.claims.get("email"),
+    }
+    return Response.json(provider.edited("userinfo", own))
+
+
+def api(provider: Provider, request: Request, recorded: Recorded) -> Response:
+    """``/api/me`` for any token, ``/api/{scope}`` for one that has the scope."""
+    access = _bearer(provider, request)
+    needed = request.path.rpartition("/")[2]
+    if needed not in ("me", *access.scopes):
+        raise Refused("insufficient_scope", status=403)
+    return Response.json({"sub": access.grant.person.sub, "scope": " ".join(access.scopes)})
