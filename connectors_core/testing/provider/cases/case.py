@@ -34,6 +34,8 @@ class Scenario(StrEnum):
     """It is in force from the start of one sign-in."""
     SECOND_SIGN_IN = "second_sign_in"
     """It comes into force after a sign-in that went well, so caches are warm."""
+    HOURS_LATER = "hours_later"
+    """It comes into force two hours after such a sign-in: what is cached is no longer fresh."""
     REFRESH = "refresh"
     """It comes into force after a sign-in, and the tokens are refreshed."""
     CALLBACK_TWICE = "callback_twice"
@@ -152,4 +154,4 @@ def respond(**fields: Any) -> Edit:
 
 def fails(fault: Fault) -> Edit:
     """The answer goes wrong on the wire."""
-    return lambda response, provider: broken(fault)
+    return lambda response, provider: broken(fault, interval=1.0)

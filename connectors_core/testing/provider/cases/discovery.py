@@ -150,7 +150,7 @@ TABLE: tuple[Case, ...] = (
         "outage",
         "status 503 while good metadata is cached",
         None,
-        scenario=Scenario.SECOND_SIGN_IN,
+        scenario=Scenario.HOURS_LATER,
         answer_discovery=answer("busy", status=503, media="text/plain"),
     ),
     case(

@@ -174,7 +174,7 @@ TABLE: tuple[Case, ...] = (
         "outage",
         "the connection is reset while good keys are cached",
         None,
-        scenario=Scenario.SECOND_SIGN_IN,
+        scenario=Scenario.HOURS_LATER,
         answer_jwks=fails(Fault.RESET),
     ),
     case(

@@ -1,0 +1,95 @@
+"""Drives a hub through a named case, as browser and host would, and reports the error that came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from ..connector import Refreshes
+from ..transaction import LIFETIME
+from .provider import Case, Provider, Scenario
+
+if TYPE_CHECKING:
+    from ..flow import Completed, Started
+    from ..hub import Hub
+
+HOURS = 2 * 3600.0
+"""Seconds after which no cached document is fresh any more."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Actor:
+    """A host and its browser, in front of one provider.
+
+    ``connector`` and ``other`` are ids of two connectors of ``hub`` at that provider; ``advance``
+    moves the clock that hub and provider share. ``secrets`` gathers what must not be shown.
+    """
+
+    hub: Hub
+    provider: Provider
+    advance: Callable[[float], None]
+    connector: str = "tested"
+    other: str = "other"
+    redirect_uri: str = "https://host.test/callback"
+    secrets: list[str] = field(default_factory=list, repr=False)
+
+    async def begin(self, case: Case | None = None) -> Started:
+        parameters = case.parameters if case else None
+        started = await self.hub.begin(self.connector, redirect_uri=self.redirect_uri, parameters=parameters)
+        sent = dict(parse_qsl(urlsplit(started.uri).query))
+        self.secrets += [started.binding, *(sent[name] for name in ("state", "nonce") if name in sent)]
+        return started
+
+    async def land(self, started: Started) -> tuple[tuple[str, str], ...]:
+        return (await self.provider.visit(started.uri)).parameters
+
+    async def sign_in(self, case: Case | None = None) -> Completed:
+        started = await self.begin(case)
+        landed = await self.land(started)
+        return await self.hub.complete(landed, connector=self.connector, binding=started.binding)
+
+    async def meet(self, case: Case) -> None:
+        """Play the case's scenario; raises what the library raises. The case stays in force."""
+        match case.scenario:
+            case Scenario.SIGN_IN:
+                self.provider.deviate(case.name)
+                await self.sign_in(case)
+            case Scenario.SECOND_SIGN_IN | Scenario.HOURS_LATER:
+                await self.sign_in()
+                if case.scenario is Scenario.HOURS_LATER:
+                    self.advance(HOURS)
+                self.provider.deviate(case.name)
+                await self.sign_in(case)
+            case Scenario.REFRESH:
+                tokens = (await self.sign_in()).tokens
+                self.provider.deviate(case.name)
+                connector = self.hub.connector(self.connector).connector
+                assert isinstance(connector, Refreshes)
+                await connector.refresh(tokens)
+            case _:
+                self.provider.deviate(case.name)
+                await self._misdeliver(case)
+
+    async def _misdeliver(self, case: Case) -> None:
+        started = await self.begin(case)
+        landed = await self.land(started)
+        binding, connector = started.binding, self.connector
+        match case.scenario:
+            case Scenario.CALLBACK_TWICE:
+                await self.hub.complete(landed, connector=connector, binding=binding)
+            case Scenario.OTHER_BROWSER:
+                binding = (await self.begin()).binding
+            case Scenario.OTHER_CONNECTOR:
+                connector = self.other
+            case Scenario.LATE:
+                self.advance(LIFETIME + 1)
+        await self.hub.complete(landed, connector=connector, binding=binding)
+
+    def held(self) -> list[str]:
+        """Every secret of the run so far: what was sent, what was given, what the browser carries."""
+        names = ("code", "code_verifier", "client_secret", "client_assertion", "refresh_token")
+        sent = [request.parameters[name] for request in self.provider.requests for name in names
+                if name in request.parameters]  # fmt: skip
+        return [secret for secret in {*self.secrets, *sent, *self.provider.secrets()} if len(secret) > 8]
