@@ -70,9 +70,10 @@ def append_query(url: str, parameters: Mapping[str, str]) -> str:
     added = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters.items())
     if not added:
         return url
-    if "?" not in url:
-        return f"{url}?{added}"
-    return url + added if url[-1] in "?&" else f"{url}&{added}"
+    place, _, query = url.partition("?")
+    if not query or query.endswith("&"):
+        return f"{place}?{query}{added}"
+    return f"{url}&{added}"
 
 
 def build_authorization_uri(endpoint: str, parameters: Mapping[str, str]) -> str:

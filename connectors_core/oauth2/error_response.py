@@ -11,6 +11,19 @@ import httpx
 
 from ..errors import InvalidGrant, Step, TokenEndpointError, provider_text
 
+ERROR_CODES = frozenset(
+    {
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "unsupported_token_type",
+    }
+)
+"""RFC 6749 §5.2, RFC 7009 §2.2.1."""
+
 MAX_ERROR_CODE = 64
 MAX_RETRY_AFTER = 900.0
 """Seconds; what a provider may make us wait at most."""
@@ -29,15 +42,19 @@ def raise_for_error(
 
     Error codes are cut to 64 printable characters; an error without a code is ``unspecified``.
     """
-    error = body.get("error")
+    error: object = body.get("error")
     if error in (None, "", False):
         if response.status_code < 400:
             return
         error = None
     details = error if isinstance(error, Mapping) else body
     said = next((details[k] for k in ("error_description", "message") if details.get(k)), "")
-    code = provider_text(error, secrets=secrets)[:MAX_ERROR_CODE] if isinstance(error, str) else "unspecified"
     dead = {"invalid_grant", *invalid_grant_aliases}
+    code = "unspecified"
+    if isinstance(error, str):
+        # A known name is kept whole: a short code or token may happen to be part of it.
+        known = error in dead or error in ERROR_CODES
+        code = error if known else provider_text(error, secrets=secrets)[:MAX_ERROR_CODE]
     raise (InvalidGrant if code in dead else TokenEndpointError)(
         code,
         status=response.status_code,

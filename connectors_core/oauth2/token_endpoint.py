@@ -234,7 +234,7 @@ def _scopes(value: object, separator: str) -> frozenset[str] | None:
     if value is None:
         return None
     if isinstance(value, str):
-        return frozenset((value.replace(separator, " ") if separator else value).split())
-    if isinstance(value, list) and all(isinstance(scope, str) and scope for scope in value):
-        return frozenset(value)
-    raise ValueError("scope is neither a string nor a list of strings")
+        value = (value.replace(separator, " ") if separator else value).split()
+    if not isinstance(value, list) or not all(isinstance(s, str) and _VSCHARS.fullmatch(s) for s in value):
+        raise ValueError("scope is neither a string nor a list of strings, of visible ASCII characters")
+    return frozenset(value)
