@@ -9,12 +9,25 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
-INSTALL = (
-    "install the PostgreSQL server programs: apt-get install postgresql (Debian), brew install postgresql"
-)
+
+def missing(cure: str) -> NoReturn:
+    """Skip with the cure; with CONNECTORS_REQUIRE_ALL=1 in the environment, fail with it."""
+    if os.environ.get("CONNECTORS_REQUIRE_ALL") == "1":
+        pytest.fail(cure)
+    pytest.skip(cure, allow_module_level=True)
+
+
+def driver() -> Any:
+    """The module psycopg, or ``missing``."""
+    try:
+        import psycopg
+    except ImportError:
+        missing("PostgreSQL's driver is missing: pip install 'connectors-core[postgresql]'")
+    return psycopg
 
 
 def programs() -> Path | None:
@@ -31,16 +44,13 @@ def programs() -> Path | None:
 
 @contextmanager
 def postgres_server() -> Iterator[str]:
-    """Yield the URL of an empty database. Skips when the programs are missing.
+    """Yield the URL of an empty database. ``missing`` when the programs are.
 
-    With CONNECTORS_REQUIRE_ALL=1 in the environment that skip is a failure. ``initdb`` refuses to
-    run as root, so root runs it as ``postgres``.
+    ``initdb`` refuses to run as root, so root runs it as ``postgres``.
     """
     bin_directory = programs()
     if bin_directory is None:
-        if os.environ.get("CONNECTORS_REQUIRE_ALL") == "1":
-            pytest.fail(f"PostgreSQL is missing; {INSTALL}")
-        pytest.skip(INSTALL)
+        missing("PostgreSQL's server is missing: apt-get install postgresql, or brew install postgresql")
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     # A socket's path may have 107 characters at most, so not below the test's own directory.
     directory = Path(tempfile.mkdtemp(prefix="connectors-pg-"))

@@ -11,6 +11,7 @@ import select
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -221,13 +222,21 @@ def connect_blocking(url: str) -> psycopg.Connection[Row]:
 def connection_parameters(url: str) -> dict[str, Any]:
     """What libpq reads from ``url``, over our defaults; raises ConfigurationError when it cannot."""
     try:
-        return {**DEFAULTS, **conninfo_to_dict(url)}
+        parameters = {**DEFAULTS, **conninfo_to_dict(url)}
+        # A password with a bare "@" or "/" would be taken for host, port or name, and named in messages.
+        misread = "@" in str(parameters.get("host", "")) or "@" in urlsplit(url).path
+        readable = not misread and all(
+            port.isdecimal() for port in str(parameters.get("port") or 0).split(",")
+        )
     except (psycopg.Error, ValueError):
+        readable = False
+    if not readable:
         cure = (
             "write postgresql://user:password@host:port/name and percent-encode what is not a letter or digit"
         )
         problem = Problem(("host", "database"), "libpq cannot read the PostgreSQL URL", cure)
-        raise ConfigurationError([problem]) from None
+        raise ConfigurationError([problem])
+    return parameters
 
 
 def _unreachable(error: psycopg.Error, parameters: dict[str, Any]) -> StorageError:

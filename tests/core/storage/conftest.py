@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.core.storage.conformance")
-
 from connectors_core.storage.database import OpenDatabase, open_database
 from connectors_core.storage.migrations import prepare, upgrade
-from tests.postgres_server import postgres_server
+from tests.postgres_server import driver, postgres_server
+
+pytest.register_assert_rewrite("tests.core.storage.conformance")
 
 _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    pytest.importorskip("psycopg", reason="pip install 'connectors-core[postgresql]'")
+    driver()
     with postgres_server() as url:
         yield url
 

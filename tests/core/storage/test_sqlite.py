@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from connectors_core.errors import StorageError
+from connectors_core.storage import sqlite
+from connectors_core.storage.sqlite import SqliteDatabase
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [
+        ("journal_mode", "wal"),
+        ("synchronous", 2),
+        ("foreign_keys", 1),
+        ("secure_delete", 1),
+        ("busy_timeout", 10_000),
+    ],
+)
+async def test_the_connection_is_durable_and_strict(tmp_path: Path, pragma: str, value: object) -> None:
+    database = SqliteDatabase(tmp_path / "a.db")
+    assert await database.fetch(f"PRAGMA {pragma}") == [(value,)]
+    await database.aclose()
+
+
+def modes(directory: Path) -> dict[str, int]:
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
+
+
+async def test_the_file_and_its_log_are_the_owners_alone(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "a.db")
+    await database.fetch("CREATE TABLE t (x)")
+    assert modes(tmp_path) == {"a.db": 0o600, "a.db-wal": 0o600, "a.db-shm": 0o600}
+    await database.aclose()
+
+
+async def test_nothing_is_created_before_the_first_statement(tmp_path: Path) -> None:
+    await SqliteDatabase(tmp_path / "a.db").aclose()
+    assert modes(tmp_path) == {}
+
+
+async def test_a_file_that_cannot_be_created_is_named_with_the_reason(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "missing" / "a.db")
+    with pytest.raises(StorageError, match=r"missing/a\.db cannot be created: No such file"):
+        await database.fetch("SELECT 1")
+    (tmp_path / "missing").mkdir()
+    assert await database.fetch("SELECT 1") == [(1,)]
+    await database.aclose()
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_text("this is not a database, " * 100)
+    database = SqliteDatabase(tmp_path / "a.db")
+    with pytest.raises(StorageError, match="not a database"):
+        await database.fetch("SELECT 1")
+    await database.aclose()
+
+
+async def test_a_writer_that_waits_too_long_gives_up(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "a.db", busy_timeout=0.01)
+    await database.fetch("CREATE TABLE t (x)")
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageError, match="locked"):
+        await database.run([("INSERT INTO t VALUES (1)", {})])
+    other.execute("ROLLBACK")
+    other.close()
+    await database.run([("INSERT INTO t VALUES (1)", {})])
+    await database.aclose()
+
+
+async def test_foreign_keys_are_enforced(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "a.db")
+    await database.fetch("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+    await database.fetch("CREATE TABLE child (parent REFERENCES parent ON DELETE CASCADE)")
+    with pytest.raises(StorageError, match="FOREIGN KEY"):
+        await database.fetch("INSERT INTO child VALUES (1)")
+    await database.aclose()
+
+
+async def test_deleted_bytes_are_not_left_in_the_file(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "a.db")
+    await database.fetch("CREATE TABLE t (x)")
+    await database.fetch("INSERT INTO t VALUES (:x)", {"x": b"canary" * 20})
+    await database.fetch("DELETE FROM t")
+    await database.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert not any(b"canary" in (tmp_path / name).read_bytes() for name in ("a.db", "a.db-wal"))
+    await database.aclose()
+
+
+async def test_an_old_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "OLDEST", (99, 0, 0))
+    database = SqliteDatabase(None)
+    with pytest.raises(StorageError, match="too old"):
+        await database.fetch("SELECT 1")
+    await database.aclose()
