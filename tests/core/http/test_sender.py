@@ -1,0 +1,663 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from connectors_core.connector import NetworkPermission
+from connectors_core.errors import (
+    AddressRefused,
+    AnswerLost,
+    AnswerTooLarge,
+    ConnectorError,
+    ConnectorMisconfigured,
+    InvalidResponse,
+    NotSent,
+)
+from connectors_core.http import HttpSender
+
+LOOPBACK = NetworkPermission(hosts=frozenset({"127.0.0.1", "localhost"}))
+PUBLIC_ONLY = NetworkPermission()
+
+Serve = Callable[..., Awaitable[Any]]
+
+
+async def send(sender: HttpSender, method: str, url: str, **options: Any) -> httpx.Response:
+    network = options.pop("network", LOOPBACK)
+    deadline = options.pop("deadline", None)
+    return await sender.send(httpx.Request(method, url, **options), network=network, deadline=deadline)
+
+
+def unused_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+async def plain(exchange: Any) -> None:
+    await exchange.answer()
+
+
+# What goes out
+
+
+async def test_a_request_leaves_as_it_was_written(sender: HttpSender, serve: Serve) -> None:
+    server = await serve(plain)
+    url = server.url("/a%2Fb/%7Euser//c;d=e?q=a%20b+c&x=%C3%BC&y=%zz&q=&redirect=https://x/?a=b")
+    answer = await send(sender, "POST", url, data={"code": "a b", "x": "ü"})
+    (exchange,) = server.exchanges
+    assert answer.text == "ok"
+    assert exchange.head.split(b"\r\n")[0] == b"POST " + httpx.URL(url).raw_path + b" HTTP/1.1"
+    assert b"/a%2Fb/%7Euser//c;d=e?q=a%20b+c&x=%C3%BC&y=%zz&q=&redirect=https://x/?a=b" in exchange.head
+    assert exchange.body == b"code=a+b&x=%C3%BC"
+    names = sorted(line.split(":")[0].lower() for line in exchange.head.decode().split("\r\n")[1:-2])
+    assert names == ["accept-encoding", "content-length", "content-type", "host", "user-agent"]
+    assert exchange.header("Host") == [f"127.0.0.1:{server.port}"]
+    assert exchange.header("User-Agent") == ["connectors-core"]
+    assert exchange.header("Accept-Encoding") == ["gzip, deflate"]
+
+
+async def test_headers_of_the_request_are_kept(sender: HttpSender, serve: Serve) -> None:
+    server = await serve(plain)
+    headers = [("User-Agent", "mine"), ("Accept", "application/json"), ("X-A", "1"), ("X-A", "2")]
+    await send(sender, "GET", server.url(), headers=headers)
+    exchange = server.exchanges[0]
+    assert exchange.header("User-Agent") == ["mine"]
+    assert exchange.header("Accept") == ["application/json"]
+    assert exchange.header("X-A") == ["1", "2"]
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 200_000])
+async def test_a_body_arrives_whole_with_its_length(sender: HttpSender, serve: Serve, content: bytes) -> None:
+    server = await serve(plain)
+    await send(sender, "POST", server.url(), content=content)
+    assert server.exchanges[0].body == content
+    assert server.exchanges[0].header("Content-Length") == [str(len(content))]
+
+
+async def test_a_streamed_body_is_sent_with_its_length(sender: HttpSender, serve: Serve) -> None:
+    async def parts() -> Any:
+        yield b"one"
+        yield b"two"
+
+    server = await serve(plain)
+    await send(sender, "POST", server.url(), content=parts())
+    assert server.exchanges[0].body == b"onetwo"
+    assert server.exchanges[0].header("Transfer-Encoding") == []
+
+
+@pytest.mark.parametrize("value", [b"a\r\nX-Injected: 1", b"a\nb", b"a\0b"])
+async def test_a_header_that_would_break_out_is_not_sent(
+    sender: HttpSender, serve: Serve, value: bytes
+) -> None:
+    server = await serve(plain)
+    with pytest.raises(NotSent):
+        await send(sender, "GET", server.url(), headers=[(b"X-A", value)])
+    with pytest.raises(NotSent):
+        await send(sender, "GET", server.url(), headers=[(value, b"x")])
+    assert not server.exchanges
+
+
+async def test_the_request_of_the_caller_keeps_its_extensions(sender: HttpSender, serve: Serve) -> None:
+    server = await serve(plain)
+    request = httpx.Request("GET", server.url(), extensions={"mine": 1})
+    answer = await sender.send(request, network=LOOPBACK)
+    assert request.extensions == {"mine": 1}
+    assert answer.request is request
+
+
+async def test_connections_are_kept_and_counted(sender: HttpSender, serve: Serve) -> None:
+    server = await serve(plain)
+    for _ in range(3):
+        await send(sender, "POST", server.url())
+    assert (sender.requests_sent, sender.connections_opened, server.connections) == (3, 1, 1)
+
+
+async def test_environment_proxies_and_netrc_are_ignored(
+    sender: HttpSender, serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    server, proxy = await serve(plain), await serve(plain)
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login fake password fake")
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, proxy.url())
+    await send(sender, "GET", server.url())
+    assert not proxy.connections
+    assert server.exchanges[0].header("Authorization") == []
+
+
+async def test_cookies_are_handed_over_and_not_kept(sender: HttpSender, serve: Serve) -> None:
+    cookies = tuple(f"Set-Cookie: c{i}=v{i}; Path=/" for i in range(60))
+
+    async def set_cookies(exchange: Any) -> None:
+        await exchange.answer(headers=cookies)
+
+    server = await serve(set_cookies, host="localhost")
+    answer = await send(sender, "GET", server.url(host="localhost"))
+    assert len(answer.headers.get_list("set-cookie")) == 60
+    await send(sender, "GET", server.url(host="localhost"))
+    assert server.exchanges[1].header("Cookie") == []
+
+
+# Where it may go
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://idp.example/token",
+        "http://10.0.0.1/token",
+        "http://localhost.example/token",
+        "http://0/token",
+        "ftp://127.0.0.1/token",
+        "ws://127.0.0.1/token",
+        "file:///etc/passwd",
+        "https:///token",
+        "/token",
+        "https://user:pass@127.0.0.1/token",
+        "https://user@127.0.0.1/token",
+    ],
+)
+async def test_urls_that_are_no_endpoints_are_refused(url: str) -> None:
+    def unreachable(request: httpx.Request) -> httpx.Response:
+        raise AssertionError("was sent")
+
+    sender = HttpSender(transport=httpx.MockTransport(unreachable))
+    with pytest.raises(AddressRefused):
+        await send(sender, "GET", url, network=NetworkPermission(private=True))
+
+
+async def test_a_redirect_is_an_answer(sender: HttpSender, serve: Serve) -> None:
+    elsewhere = await serve(plain)
+
+    async def redirect(exchange: Any) -> None:
+        await exchange.answer(b"", status="307 Temporary Redirect", headers=(f"Location: {elsewhere.url()}",))
+
+    server = await serve(redirect)
+    answer = await send(sender, "POST", server.url())
+    assert answer.status_code == 307
+    assert answer.headers["location"] == elsewhere.url()
+    assert not elsewhere.connections
+
+
+# What comes back
+
+
+@pytest.mark.parametrize(
+    ("coding", "encode"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)]
+)
+async def test_content_is_decoded(
+    sender: HttpSender, serve: Serve, coding: str, encode: Callable[[bytes], bytes]
+) -> None:
+    async def encoded(exchange: Any) -> None:
+        await exchange.answer(encode(b'{"a":1}'), headers=(f"Content-Encoding: {coding}",))
+
+    server = await serve(encoded)
+    answer = await send(sender, "GET", server.url())
+    assert answer.json() == {"a": 1}
+    assert "content-encoding" not in answer.headers
+    assert answer.headers["content-length"] == "7"
+
+
+async def test_an_answer_beyond_the_cap_is_dropped_with_its_connection(serve: Serve) -> None:
+    async def large(exchange: Any) -> None:
+        await exchange.answer(b"x" * (1001 if exchange.number == 0 else 1000))
+
+    server = await serve(large)
+    sender = HttpSender(max_bytes=1000)
+    with pytest.raises(AnswerTooLarge):
+        await send(sender, "GET", server.url())
+    assert len((await send(sender, "GET", server.url())).content) == 1000
+    await sender.aclose()
+
+
+async def test_a_compressed_bomb_is_not_inflated(sender: HttpSender, serve: Serve) -> None:
+    async def bomb(exchange: Any) -> None:
+        await exchange.answer(gzip.compress(bytes(50_000_000)), headers=("Content-Encoding: gzip",))
+
+    server = await serve(bomb)
+    with pytest.raises(AnswerTooLarge):
+        await send(sender, "GET", server.url())
+
+
+async def test_an_endless_body_is_cut_off_at_the_cap(sender: HttpSender, serve: Serve) -> None:
+    async def endless(exchange: Any) -> None:
+        await exchange.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            await exchange.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+
+    server = await serve(endless)
+    with pytest.raises(AnswerTooLarge):
+        await send(sender, "GET", server.url())
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "deflate, gzip", "no-such-coding"])
+async def test_codings_not_asked_for_are_refused(sender: HttpSender, serve: Serve, coding: str) -> None:
+    async def encoded(exchange: Any) -> None:
+        await exchange.answer(b"x", headers=(f"Content-Encoding: {coding}",))
+
+    server = await serve(encoded)
+    with pytest.raises(InvalidResponse):
+        await send(sender, "POST", server.url())
+
+
+async def test_interim_answers_are_passed_over(sender: HttpSender, serve: Serve) -> None:
+    async def interim(exchange: Any) -> None:
+        await exchange.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n")
+        await exchange.answer(b"final")
+
+    server = await serve(interim)
+    assert (await send(sender, "POST", server.url())).text == "final"
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+async def test_answers_without_content_are_whole(sender: HttpSender, serve: Serve, status: str) -> None:
+    async def empty(exchange: Any) -> None:
+        await exchange.write(f"HTTP/1.1 {status}\r\nContent-Encoding: gzip\r\n\r\n".encode())
+
+    server = await serve(empty)
+    for _ in range(2):
+        assert (await send(sender, "GET", server.url())).content == b""
+    assert sender.connections_opened == 1
+
+
+async def test_a_body_that_ends_with_the_connection_is_whole(sender: HttpSender, serve: Serve) -> None:
+    async def until_close(exchange: Any) -> None:
+        await exchange.write(b"HTTP/1.1 200 OK\r\n\r\nall of it")
+        exchange.writer.close()
+
+    server = await serve(until_close)
+    assert (await send(sender, "GET", server.url())).text == "all of it"
+
+
+# How it fails
+
+
+async def test_a_refused_connection_is_not_sent(sender: HttpSender) -> None:
+    with pytest.raises(NotSent) as failure:
+        await send(sender, "POST", f"http://127.0.0.1:{unused_port()}/token?code=fake-code")
+    assert str(failure.value) == "127.0.0.1 could not be asked: Connection refused"
+    assert (sender.requests_sent, sender.connections_opened) == (0, 0)
+
+
+async def cut_at_once(exchange: Any) -> None:
+    exchange.cut()
+
+
+async def close_at_once(exchange: Any) -> None:
+    exchange.writer.close()
+
+
+async def cut_in_head(exchange: Any) -> None:
+    await exchange.write(b"HTTP/1.1 200 OK\r\nContent-Le")
+    exchange.cut()
+
+
+async def close_in_body(exchange: Any) -> None:
+    await exchange.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"access_token":')
+    exchange.writer.close()
+
+
+async def close_in_chunk(exchange: Any) -> None:
+    await exchange.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
+    exchange.writer.close()
+
+
+async def garbage(exchange: Any) -> None:
+    await exchange.write(b"\x16\x03\x01 what is this\r\n\r\n")
+
+
+async def bad_status(exchange: Any) -> None:
+    await exchange.write(b"HTTP/1.1 abc OK\r\n\r\n")
+
+
+async def bad_chunk(exchange: Any) -> None:
+    await exchange.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n")
+
+
+async def two_lengths(exchange: Any) -> None:
+    await exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")
+
+
+async def huge_header(exchange: Any) -> None:
+    await exchange.answer(headers=("X-Big: " + "x" * 1_000_000,))
+
+
+async def many_headers(exchange: Any) -> None:
+    await exchange.answer(headers=tuple(f"X-{i}: x" for i in range(10_000)))
+
+
+async def upgrade(exchange: Any) -> None:
+    await exchange.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\nxx")
+
+
+@pytest.mark.parametrize(
+    "misbehave",
+    [
+        cut_at_once,
+        close_at_once,
+        cut_in_head,
+        close_in_body,
+        close_in_chunk,
+        garbage,
+        bad_status,
+        bad_chunk,
+        two_lengths,
+        huge_header,
+        many_headers,
+        upgrade,
+    ],
+)
+async def test_an_answer_lost_after_a_post_left_is_told_and_never_resent(
+    sender: HttpSender, serve: Serve, misbehave: Any
+) -> None:
+    server = await serve(misbehave)
+    with pytest.raises(AnswerLost) as failure:
+        await send(sender, "POST", server.url("/token?code=fake-code"), content=b"fake-secret", deadline=1)
+    assert len(server.exchanges) == 1
+    assert sender.requests_sent == 1
+    assert "fake" not in str(failure.value)
+    assert "127.0.0.1" in str(failure.value)
+    assert failure.value.__cause__ is None
+    assert failure.value.__context__ is None
+
+
+async def test_a_get_on_a_connection_that_died_is_repeated_once(sender: HttpSender, serve: Serve) -> None:
+    async def second_dies(exchange: Any) -> None:
+        if exchange.number == 1:
+            exchange.cut()
+        else:
+            await exchange.answer()
+
+    server = await serve(second_dies)
+    await send(sender, "GET", server.url())
+    assert (await send(sender, "GET", server.url())).status_code == 200
+    assert len(server.exchanges) == 3
+    assert sender.connections_opened == 2
+
+
+async def test_a_post_on_a_connection_that_died_is_lost(sender: HttpSender, serve: Serve) -> None:
+    async def second_dies(exchange: Any) -> None:
+        if exchange.number == 1:
+            exchange.cut()
+        else:
+            await exchange.answer()
+
+    server = await serve(second_dies)
+    await send(sender, "POST", server.url())
+    with pytest.raises(AnswerLost):
+        await send(sender, "POST", server.url())
+    assert len(server.exchanges) == 2
+
+
+class ThreadedServer:
+    """Answers in a thread of its own, so that it goes on while the event loop is held up."""
+
+    def __init__(self, *, close_after_first: bool = False) -> None:
+        self.close_after_first = close_after_first
+        self.closed = threading.Event()
+        self.release = threading.Event()
+        self.answered = threading.Event()
+        self.requests = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self) -> None:
+        for _ in range(2):
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            with peer:
+                while data := peer.recv(65536):
+                    self.requests += b"HTTP/1.1" in data
+                    if not self.close_after_first:
+                        self.release.wait(5)
+                    peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                    self.answered.set()
+                    if self.close_after_first and not self.closed.is_set():
+                        break
+            self.closed.set()
+
+    def stop(self) -> None:
+        self.listener.close()
+
+
+async def test_a_post_does_not_take_a_connection_that_was_closed_while_the_process_was_paused(
+    sender: HttpSender,
+) -> None:
+    server = ThreadedServer(close_after_first=True)
+    url = f"http://127.0.0.1:{server.port}/"
+    await send(sender, "POST", url)
+    assert server.closed.wait(5)  # the event loop stands still, and has not seen the end of the connection
+    assert (await send(sender, "POST", url)).text == "ok"
+    assert (sender.connections_opened, sender.requests_sent, server.requests) == (2, 2, 2)
+    await sender.aclose()
+    server.stop()
+
+
+async def test_an_answer_that_arrived_during_a_pause_is_not_thrown_away(sender: HttpSender) -> None:
+    server = ThreadedServer()
+    loop = asyncio.get_running_loop()
+
+    def pause() -> None:
+        server.release.set()
+        assert server.answered.wait(5)
+        time.sleep(max(0.0, started + 0.4 - loop.time()))
+
+    started = loop.time()
+    loop.call_later(0.1, pause)
+    answer = await send(sender, "POST", f"http://127.0.0.1:{server.port}/", deadline=0.2)
+    assert answer.text == "ok"
+    await sender.aclose()
+    server.stop()
+
+
+async def test_the_deadline_covers_the_whole_exchange(sender: HttpSender, serve: Serve) -> None:
+    async def trickle(exchange: Any) -> None:
+        await exchange.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while True:
+            await exchange.write(b"x")
+            await asyncio.sleep(0.01)
+
+    server = await serve(trickle)
+    with pytest.raises(AnswerLost, match="the deadline passed"):
+        await send(sender, "POST", server.url(), deadline=0.1)
+
+
+async def test_endless_interim_answers_end_with_the_deadline(sender: HttpSender, serve: Serve) -> None:
+    async def interim(exchange: Any) -> None:
+        while True:
+            await exchange.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            await asyncio.sleep(0)
+
+    server = await serve(interim)
+    with pytest.raises(AnswerLost):
+        await send(sender, "POST", server.url(), deadline=0.1)
+
+
+async def test_a_deadline_before_the_connection_stands_is_not_sent(sender: HttpSender) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))  # accepts in the kernel, never speaks TLS
+    with pytest.raises(NotSent, match="the deadline passed"):
+        await send(sender, "POST", f"https://127.0.0.1:{listener.getsockname()[1]}/", deadline=0.1)
+    assert (sender.requests_sent, sender.connections_opened) == (0, 0)
+    listener.close()
+
+
+async def test_a_cancelled_caller_is_cancelled_and_the_sender_lives_on(
+    sender: HttpSender, serve: Serve
+) -> None:
+    async def first_hangs(exchange: Any) -> None:
+        if exchange.number == 0:
+            await asyncio.Event().wait()
+        await exchange.answer()
+
+    server = await serve(first_hangs)
+    task = asyncio.create_task(send(sender, "POST", server.url()))
+    await server.arrived.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await send(sender, "POST", server.url())).status_code == 200
+
+
+async def test_a_closed_sender_sends_nothing(serve: Serve) -> None:
+    server = await serve(plain)
+    sender = HttpSender()
+    await send(sender, "GET", server.url())
+    await sender.aclose()
+    await sender.aclose()
+    with pytest.raises(NotSent):
+        await send(sender, "GET", server.url())
+    assert len(server.exchanges) == 1
+
+
+async def test_an_unreadable_ca_file_or_proxy_is_a_matter_of_configuration(tmp_path: Any) -> None:
+    (tmp_path / "empty.pem").write_text("nothing")
+    for options in (
+        {"ca_file": str(tmp_path / "missing.pem")},
+        {"ca_file": str(tmp_path / "empty.pem")},
+        {"proxy": "socks5://127.0.0.1"},
+        {"proxy": "127.0.0.1:3128"},
+    ):
+        with pytest.raises(ConnectorMisconfigured):
+            await send(HttpSender(**options), "GET", "https://127.0.0.1/")
+
+
+def test_one_sender_serves_one_event_loop() -> None:
+    sender = HttpSender()
+
+    async def ask() -> None:
+        await send(sender, "GET", "https://127.0.0.1/", network=PUBLIC_ONLY)
+
+    first = asyncio.new_event_loop()
+    with pytest.raises(AddressRefused):
+        first.run_until_complete(ask())
+    with pytest.raises(NotSent, match="another event loop"):
+        asyncio.run(ask())
+    first.run_until_complete(sender.aclose())
+    first.run_until_complete(first.shutdown_default_executor())
+    first.close()
+
+
+# With a transport of the caller's
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (httpx.ConnectError("fake-secret"), NotSent),
+        (httpx.ConnectTimeout("fake-secret"), NotSent),
+        (httpx.PoolTimeout("fake-secret"), NotSent),
+        (httpx.UnsupportedProtocol("fake-secret"), NotSent),
+        (httpx.ReadError("fake-secret"), AnswerLost),
+        (httpx.ReadTimeout("fake-secret"), AnswerLost),
+        (httpx.WriteError("fake-secret"), AnswerLost),
+        (httpx.RemoteProtocolError("fake-secret"), AnswerLost),
+        (httpx.InvalidURL("fake-secret"), AnswerLost),
+        (ValueError("fake-secret"), AnswerLost),
+        (UnicodeError("fake-secret"), AnswerLost),
+        (TimeoutError("fake-secret"), AnswerLost),
+        (RecursionError("fake-secret"), AnswerLost),
+    ],
+)
+async def test_foreign_errors_become_ours(error: Exception, expected: type[ConnectorError]) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise error
+
+    sender = HttpSender(transport=httpx.MockTransport(fail))
+    with pytest.raises(expected) as failure:
+        await send(sender, "POST", "https://idp.example/token?code=fake-secret")
+    assert type(failure.value) is expected
+    assert "fake-secret" not in str(failure.value)
+    assert failure.value.__context__ is None
+
+
+async def test_a_given_transport_is_capped_decoded_counted_and_timed() -> None:
+    async def handle(request: httpx.Request) -> httpx.Response:
+        assert request.extensions["network"] == PUBLIC_ONLY
+        match request.url.path:
+            case "/large":
+                return httpx.Response(200, content=b"x" * 1001)
+            case "/gzip":
+                return httpx.Response(200, content=gzip.compress(b"hi"), headers={"Content-Encoding": "gzip"})
+            case "/hang":
+                await asyncio.Event().wait()
+        return httpx.Response(200, json={"a": 1})
+
+    sender = HttpSender(transport=httpx.MockTransport(handle), max_bytes=1000)
+
+    async def ask(path: str, **options: Any) -> httpx.Response:
+        return await send(sender, "GET", f"https://idp.example{path}", network=PUBLIC_ONLY, **options)
+
+    assert (await ask("/")).json() == {"a": 1}
+    assert (await ask("/gzip")).text == "hi"
+    with pytest.raises(AnswerTooLarge):
+        await ask("/large")
+    with pytest.raises(AnswerLost):
+        await ask("/hang", deadline=0.01)
+    assert (sender.requests_sent, sender.connections_opened) == (4, 0)
+
+
+async def test_httpx_own_transport_is_classified_and_counted(serve: Serve) -> None:
+    async def second_dies(exchange: Any) -> None:
+        if exchange.number == 1:
+            exchange.cut()
+        await exchange.answer()
+
+    server = await serve(second_dies)
+    sender = HttpSender(transport=httpx.AsyncHTTPTransport(trust_env=False))
+    await send(sender, "POST", server.url())
+    with pytest.raises(AnswerLost):
+        await send(sender, "POST", server.url())
+    with pytest.raises(NotSent):
+        await send(sender, "POST", f"http://127.0.0.1:{unused_port()}/")
+    assert (sender.requests_sent, sender.connections_opened) == (2, 1)
+    await sender.aclose()
+
+
+# What is left behind
+
+
+async def test_no_log_holds_a_secret_at_debug(
+    sender: HttpSender, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0.0
+    server, lost = await serve(plain), await serve(cut_at_once)
+    for target in (server.url(), lost.url(), f"http://127.0.0.1:{unused_port()}"):
+        for method in ("GET", "POST"):
+            try:
+                await send(
+                    sender,
+                    method,
+                    f"{target}?code=fake-canary",
+                    headers={"Authorization": "Bearer fake-canary"},
+                    content=b"refresh_token=fake-canary" if method == "POST" else None,
+                )
+            except ConnectorError as error:
+                logging.getLogger("test").exception("failed", exc_info=error)
+    await sender.aclose()
+    assert len(caplog.records) > 10
+    assert "fake-canary" not in caplog.text
+
+
+def test_importing_the_package_does_not_import_aiohttp() -> None:
+    script = "import sys, connectors_core.http; sys.exit('aiohttp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
