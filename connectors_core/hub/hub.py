@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..config import Configuration
     from ..connector import Sender
     from ..registry import Registry
+    from ..storage.database import OpenDatabase
 
 DEFAULT_TENANT = "default"
 
@@ -45,6 +46,7 @@ class Hub(Tenant):
         from ..oidc import DiscoveryCache, JwksCache
 
         self._url = database
+        self._database: OpenDatabase | None = None
         self._own_sender: HttpSender | None = None
         if sender is None:
             sender = self._own_sender = HttpSender()
@@ -67,20 +69,14 @@ class Hub(Tenant):
         with every mistake of the file.
         """
         from ..config import load_configuration
-        from ..registry import Registry
 
-        registry = options.pop("registry", None)
         if isinstance(configuration, str | Path):
-            registry = registry or Registry.from_entry_points()
-            configuration = load_configuration(configuration, registry=registry)
-        registry = registry or Registry.from_entry_points(
-            allow=configuration.plugins.allow, block=configuration.plugins.block
-        )
+            configuration = load_configuration(configuration)
         options.setdefault("database", configuration.host.database)
         options.setdefault("allow_private_network", configuration.host.allow_private_network)
-        hub = cls(registry, **options)
+        hub = cls(configuration.registry, **options)
         for connector_id, settings in configuration.connectors.items():
-            hub.add(connector_id, **settings.model_dump(exclude_unset=True))
+            hub.add(connector_id, **{name: getattr(settings, name) for name in settings.model_fields_set})
         return hub
 
     async def __aenter__(self) -> Self:
@@ -96,10 +92,14 @@ class Hub(Tenant):
         from ..storage.migrations import prepare
         from ..storage.sql import SqlStores
 
-        database = await open_database(self._url)
-        await prepare(database)
+        database = open_database(self._url)
+        try:
+            await prepare(database)
+        except BaseException:
+            await database.aclose()
+            raise
         stores = SqlStores(database)
-        shared.database = database
+        self._database = shared.database = database
         shared.transactions, shared.handles = stores.transactions, stores.handles
         shared.identities = stores.identities
         return self
@@ -109,7 +109,7 @@ class Hub(Tenant):
     ) -> None:
         if self._own_sender is not None:
             await self._own_sender.aclose()
-        database, self._shared.database = self._shared.database, None
+        database, self._database, self._shared.database = self._database, None, None
         self._shared.transactions = self._shared.handles = self._shared.identities = None
         if database is not None:
             await database.aclose()

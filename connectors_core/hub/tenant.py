@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..connector import NetworkPermission, Runtime, read_config
+from ..connector import ConnectorConfig, NetworkPermission, Runtime
 from ..errors import (
     ConfigurationError,
     ConnectorError,
@@ -62,20 +62,20 @@ class Tenant:
         self.name = name
 
     def add(
-        self, connector_id: str, *, config: Mapping[str, Any] | None = None, **settings: Any
+        self, connector_id: str, *, config: Mapping[str, Any] | ConnectorConfig | None = None, **settings: Any
     ) -> ConnectorEntry:
         """Configure a connector. Touches no network.
 
         ``settings`` are the keys of a ``[connectors.*]`` table (``type``, ``target``, ``name``, …).
-        Raises ConfigurationError with every mistake; NotFound or ConnectorMisconfigured where the
-        type is not installed or cannot be loaded.
+        Raises ConfigurationError with every mistake, an unknown or unusable type among them.
         """
-        from ..config import ConnectorSettings
+        from ..config import read_connector
 
         shared, path = self._shared, ("connectors", connector_id)
-        chosen = read_config(ConnectorSettings, {"config": dict(config or {}), **settings}, path=path)
-        kind = shared.registry.type(chosen.type or connector_id)
-        target = chosen.target or kind.target or connector_id
+        chosen = read_connector(
+            connector_id, {"config": {} if config is None else config, **settings}, shared.registry
+        )
+        kind, target = shared.registry.type(str(chosen.type)), str(chosen.target)
         problems = []
         if (self.name, connector_id) in shared.connectors:
             problems.append(Problem(path, "there is a connector of this id already", "choose another id"))
@@ -85,20 +85,17 @@ class Tenant:
             )
         if problems:
             raise ConfigurationError(problems)
-        connector = kind(
-            read_config(kind.Config, chosen.config, path=(*path, "config")),
-            connector_id=connector_id,
-            runtime=Runtime(
-                sender=shared.sender,
-                metadata_cache=shared.metadata_cache,
-                key_cache=shared.key_cache,
-                clock=shared.clock,
-                tenant=self.name,
-                network=NetworkPermission(
-                    private=shared.allow_private_network, hosts=frozenset(chosen.private_hosts)
-                ),
+        runtime = Runtime(
+            sender=shared.sender,
+            metadata_cache=shared.metadata_cache,
+            key_cache=shared.key_cache,
+            clock=shared.clock,
+            tenant=self.name,
+            network=NetworkPermission(
+                private=shared.allow_private_network, hosts=frozenset(chosen.private_hosts)
             ),
         )
+        connector = kind(chosen.config, connector_id=connector_id, runtime=runtime)
         entry = ConnectorEntry(
             id=connector_id, type=kind.id, target=target, settings=chosen, connector=connector
         )

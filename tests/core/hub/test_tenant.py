@@ -123,7 +123,7 @@ async def test_one_id_and_one_target_belong_to_one_connector(hub):
 async def test_an_unknown_connector_or_type_is_not_found(hub):
     with pytest.raises(NotFound):
         hub.connector("nobody")
-    with pytest.raises(NotFound):
+    with pytest.raises(ConfigurationError, match=r"connectors\.nobody\.type"):
         hub.add("nobody", config={})
     with pytest.raises(NotFound):
         await hub.begin("nobody", redirect_uri=REDIRECT_URI)
