@@ -71,6 +71,7 @@ class BearerApi:
     ) -> httpx.Response:
         """Return the answer, whatever its status. ``params`` go behind the URL's own query.
 
+        JSON is asked for unless ``headers`` say otherwise; they cannot replace the token.
         Raises ConnectorMisconfigured for a URL or host that may not be sent the token, TransportError.
         """
         try:
@@ -95,9 +96,7 @@ class BearerApi:
 
         Raises InvalidResponse for another status and for a body that is not JSON, else as ``get``.
         """
-        response = await self.get(
-            url, params=params, headers={"Accept": "application/json", **(headers or {})}
-        )
+        response = await self.get(url, params=params, headers=headers)
         host = authority(url)
         if not 200 <= response.status_code < 300:
             raise InvalidResponse(f"{host} answered {response.status_code}", step=Step.USERINFO)
@@ -118,6 +117,7 @@ class BearerApi:
         if not (self._access_token.isascii() and self._access_token.isprintable()):
             raise ValueError("the access token is not visible ASCII")
         request = httpx.Request("GET", url, headers=dict(headers))
+        request.headers.setdefault("Accept", "application/json")
         request.headers.setdefault("User-Agent", "connectors-core")
         request.headers["Authorization"] = f"Bearer {self._access_token}"
         return request

@@ -17,6 +17,7 @@ from ..errors import (
     Problem,
     ReauthorizationRequired,
     Step,
+    TokenEndpointError,
 )
 from ..metadata import ServerMetadata
 from ..profile import IdentityKey, Profile
@@ -96,6 +97,7 @@ class OAuth2Connector(Connector):
         return EMPTY
 
     def _check(self) -> None:
+        """Raise ConfigurationError for what can be told without a network; subclasses add to it."""
         for name, reserved in (
             ("authorization_parameters", AUTHORIZATION_RESERVED),
             ("token_parameters", TOKEN_RESERVED),
@@ -258,7 +260,12 @@ class OAuth2Connector(Connector):
         authentication = self.client_authentication(server)
         if tokens.refresh_token is not None:
             await self._revoke(endpoint, tokens.refresh_token, "refresh_token", authentication)
-        await self._revoke(endpoint, tokens.access_token, "access_token", authentication)
+        try:
+            await self._revoke(endpoint, tokens.access_token, "access_token", authentication)
+        except TokenEndpointError as error:
+            # Access tokens may be out of a server's reach: only refresh tokens MUST be revocable (§2).
+            if tokens.refresh_token is None or error.error != "unsupported_token_type":
+                raise
 
     async def _revoke(
         self,

@@ -85,6 +85,7 @@ async def test_a_header_of_the_caller_never_replaces_the_token(api, sender):
     sender.answers = [httpx.Response(200, json={})]
     await api.get("https://api.example/me", headers={"authorization": "Basic x", "accept": "text/plain"})
     assert sender.requests[0].headers.get_list("Authorization") == ["Bearer canary-token"]
+    assert sender.requests[0].headers.get_list("Accept") == ["text/plain"]
 
 
 @pytest.mark.parametrize("headers", [{"X": "a\r\nY: b"}, {"X\n": "a"}, {"X": "é\u2028"}])

@@ -156,7 +156,6 @@ async def test_the_lifetime_counts_from_before_the_request_left(make, runtime, t
             next(times)
             return httpx.Response(200, json=GRANT)
 
-    now = [NOW]
     slow = type(runtime)(
         sender=Slow(),
         metadata_cache=runtime.metadata_cache,
@@ -165,7 +164,7 @@ async def test_the_lifetime_counts_from_before_the_request_left(make, runtime, t
     )
     connector = type(make())(OAuth2Config(client_id="c"), connector_id="a", runtime=slow)
     tokens = await connector.exchange(Callback(code="c"), transaction())
-    assert tokens.expires_at == now[0] + 60
+    assert tokens.expires_at == NOW + 60
 
 
 async def test_what_goes_wrong_in_the_exchange_is_told(make, sender, transaction):
@@ -207,8 +206,10 @@ async def test_accept_sees_the_transaction_on_exchange_and_the_old_grant_on_refr
 )
 async def test_a_refresh_asks_for(scopes, sent, requested, make, sender):
     sender.answers = [httpx.Response(200, json=GRANT)]
-    renewed = await make(refresh_parameters={"x": "1"}).refresh(TOKENS, scopes=scopes)
+    connector = make(refresh_parameters={"x": "1"}, token_parameters={"y": "1"})
+    renewed = await connector.refresh(TOKENS, scopes=scopes)
     form = sender.form()
+    assert "y" not in form
     assert (form["grant_type"], form["refresh_token"], form["x"]) == ("refresh_token", "rt", "1")
     assert form.get("scope") == sent
     assert renewed.requested == renewed.scopes == requested
@@ -238,6 +239,16 @@ async def test_revocation_begins_with_the_refresh_token(make, sender):
     assert [sender.form(i)["token_type_hint"] for i in (0, 1)] == ["refresh_token", "access_token"]
     await make().revoke(TokenSet(access_token="at"))
     assert len(sender.requests) == 3
+
+
+async def test_an_access_token_that_cannot_be_revoked_matters_when_it_is_all_there_is(make, sender):
+    unsupported = httpx.Response(400, json={"error": "unsupported_token_type"})
+    sender.answers = [httpx.Response(200), unsupported]
+    await make().revoke(TOKENS)
+    with pytest.raises(TokenEndpointError):
+        await make().revoke(TokenSet(access_token="at"))
+    with pytest.raises(TokenEndpointError):
+        await make().revoke(TOKENS)
 
 
 async def test_a_server_that_cannot_revoke_is_told(make):
