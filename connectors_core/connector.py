@@ -57,13 +57,17 @@ def read_config(
 
     ``path`` and ``source`` say where the data stands, for the messages. No message holds a value.
     """
-    problems = [
-        Problem((*path, alias), f"is given twice, as {alias} and {name}", "keep one", source)
+    twice = {
+        name: alias
         for name, spec in model.model_fields.items()
         if (alias := spec.alias or name) != name and alias in data and name in data
+    }
+    problems = [
+        Problem((*path, alias), f"is given twice, as {alias} and {name}", "keep one", source)
+        for name, alias in twice.items()
     ]
     try:
-        config = model.model_validate(dict(data))
+        config = model.model_validate({key: value for key, value in data.items() if key not in twice})
     except ValidationError as error:
         problems += (
             _problem(model, detail, path, source)
@@ -74,7 +78,11 @@ def read_config(
     return config
 
 
-_MESSAGES = {"missing": "is required", "extra_forbidden": "is not a known key"}
+_MESSAGES = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known key",
+    "bool_type": "must be true or false",
+}
 
 
 def _problem(

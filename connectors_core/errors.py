@@ -51,6 +51,7 @@ where it is public.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -109,6 +110,9 @@ class ConnectorError(Exception):
             self.step = step
 
 
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake in a configuration: where it stands, what is wrong, how it is mended.
@@ -123,7 +127,7 @@ class Problem:
     source: str = ""
 
     def __str__(self) -> str:
-        place = ".".join(self.path)
+        place = ".".join(part if _BARE_KEY.fullmatch(part) else repr(part) for part in self.path)
         where = ": ".join(part for part in (self.source, place) if part)
         text = f"{where}: {self.message}" if where else self.message
         return f"{text} ({self.cure})" if self.cure else text

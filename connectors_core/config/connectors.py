@@ -42,7 +42,10 @@ def read_connector(
     if isinstance(type_id, str):
         try:
             kind = registry.type(type_id)
-        except (NotFound, ConnectorMisconfigured) as error:
+        except NotFound as error:
+            message, _, cure = str(error).partition("; ")
+            problems.append(Problem((*path, "type"), message, cure, source))
+        except ConnectorMisconfigured as error:
             problems.append(Problem((*path, "type"), str(error), source=source))
     given = table.get("config", {})
     if kind is not None and isinstance(given, ConnectorConfig):

@@ -71,7 +71,7 @@ def _database(url: str) -> str:
 def _key_source(source: str) -> str:
     scheme, colon, rest = source.partition(":")
     if not colon or scheme not in _KEY_SOURCES or not rest:
-        raise ValueError("must be " + ", ".join(f"{name}:…" for name in _KEY_SOURCES))
+        raise ValueError(f"must begin with one of {', '.join(f'{name}:' for name in _KEY_SOURCES)}")
     return source
 
 
