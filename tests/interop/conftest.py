@@ -1,0 +1,225 @@
+"""Independent providers as processes of their own, a browser of few words, and a connector under test."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+from urllib.parse import parse_qsl, urljoin
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from connectors_core.hub import Hub
+from connectors_core.metadata import ConnectorMetadata
+from connectors_core.oauth2 import OAuth2Config, read_signing_key
+from connectors_core.oidc import OIDCConnector
+from connectors_core.registry import Registry
+
+HERE = Path(__file__).parent
+REDIRECT_URI = "http://127.0.0.1:9/callback"
+STARTED_WITHIN = 30.0
+
+
+def cannot(reason: str) -> NoReturn:
+    """Skip for want of a provider; fail where everything must be there."""
+    if os.environ.get("CONNECTORS_REQUIRE_ALL"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@contextmanager
+def running(command: list[str], *, cwd: Path = HERE) -> Iterator[subprocess.Popen[str]]:
+    """A process of ours, ended when the block is left."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=cwd) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@contextmanager
+def node_server(script: str, package: str, configuration: Mapping[str, Any]) -> Iterator[str]:
+    """Run a server script under Node.js; yields its issuer."""
+    from shutil import which
+
+    node = which("node")
+    if node is None:
+        cannot("needs Node.js 20 or newer (node)")
+    if not (HERE / "node_modules" / package).is_dir():
+        cannot(f"needs the npm package {package}: cd tests/interop && npm ci")
+    with running([node, script, json.dumps(configuration)]) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, f"{script} did not start"
+        yield json.loads(line)["issuer"]
+
+
+@contextmanager
+def python_server(package: str, code: str, *arguments: str) -> Iterator[str]:
+    """Run Python code that prints its issuer; for providers that are Python packages."""
+    if importlib.util.find_spec(package.replace("-", "_")) is None:
+        cannot(f"needs the Python package {package}: make test installs it")
+    with running([sys.executable, "-W", "ignore", "-c", code, *arguments]) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, f"{package} did not start"
+        yield json.loads(line)["issuer"]
+
+
+class InteropConfig(OAuth2Config):
+    issuer: str
+    auth_method: str | None = None
+    private_key: SecretStr | None = None
+    secret_algorithm: str = "HS256"
+    id_token_algorithms: frozenset[str] | None = None
+    response_mode: str | None = None
+    assertion_audience: Literal["issuer", "token_endpoint"] = "issuer"
+
+
+class Interop(OIDCConnector):
+    """An OpenID Connect connector that takes everything from its configuration."""
+
+    id = "interop"
+    metadata = ConnectorMetadata(name={"en": "Interop"})
+    Config = InteropConfig
+    config: InteropConfig
+
+    def configured(self) -> Mapping[str, Any]:
+        config = self.config
+        key = config.private_key and read_signing_key(config.private_key.get_secret_value())
+        return {
+            "issuer": config.issuer,
+            "token_endpoint_auth_method": config.auth_method,
+            "signing_key": key,
+            "client_secret_jwt_signing_algorithm": config.secret_algorithm,
+            "id_token_algorithms": config.id_token_algorithms,
+            "response_mode": config.response_mode,
+            "client_assertion_audience": config.assertion_audience,
+        }
+
+
+OpenHub = Callable[..., Any]
+
+
+@pytest.fixture
+def open_hub() -> OpenHub:
+    """``async with open_hub(issuer=…, client_id=…) as hub``: a hub with the connector ``interop``."""
+
+    @asynccontextmanager
+    async def opened(*types: type, **config: Any) -> AsyncIterator[Hub]:
+        registry = Registry()
+        for cls in types or (Interop,):
+            registry.register(cls)
+        async with Hub(registry, allow_private_network=True) as hub:
+            hub.add("interop", type=(types or (Interop,))[0].id, config=config)
+            yield hub
+
+    return opened
+
+
+@dataclass(frozen=True)
+class Landed:
+    method: str
+    parameters: list[tuple[str, str]]
+
+
+class _Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.forms: list[dict[str, Any]] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        if tag == "form":
+            method = (named.get("method") or "get").upper()
+            self.forms.append({"action": named.get("action") or "", "method": method, "fields": []})
+        elif tag in ("input", "button") and self.forms and named.get("name"):
+            self.forms[-1]["fields"].append((named["name"], named.get("value") or "", named.get("type")))
+        elif tag == "a":
+            self.links.append(named.get("href") or "")
+
+
+class Browser:
+    """Follows redirects, keeps cookies and fills in forms until it is sent to the redirect URI."""
+
+    def __init__(self, http: httpx.AsyncClient, answers: Mapping[str, str]) -> None:
+        self.http = http
+        self.answers = answers
+
+    async def go(self, uri: str, *, leave_by: str = "") -> Landed:
+        """Sign in at ``uri``. ``leave_by`` is part of the link to click instead of consenting."""
+        request = self.http.build_request("GET", uri)
+        for _ in range(20):
+            answer = await self.http.send(request)
+            location = answer.headers.get("location")
+            if location is not None:
+                target = urljoin(str(answer.url), location)
+                if target.startswith(REDIRECT_URI):
+                    _, _, query = target.partition("?")
+                    return Landed("GET", parse_qsl(query, keep_blank_values=True))
+                request = self.http.build_request("GET", target)
+                continue
+            assert answer.status_code == 200, f"{answer.url}: {answer.status_code}"
+            page = _Page(answer.text)
+            links = [link for link in page.links if leave_by and leave_by in link]
+            if links:
+                request = self.http.build_request("GET", urljoin(str(answer.url), links[0]))
+                continue
+            form = page.forms[0]
+            action = urljoin(str(answer.url), form["action"])
+            fields = self._filled(form["fields"])
+            if action.startswith(REDIRECT_URI):
+                return Landed(form["method"], fields)
+            body = dict(fields)
+            request = self.http.build_request(form["method"], action, data=body)
+        raise AssertionError("the browser was sent around in circles")
+
+    def _filled(self, fields: list[tuple[str, str, str | None]]) -> list[tuple[str, str]]:
+        filled: dict[str, str] = {}
+        for name, value, kind in fields:
+            if kind == "submit" and name in filled:
+                continue
+            filled[name] = self.answers.get(name, value)
+        return list(filled.items())
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    answers = {"login": "alice", "password": "any", "sub": "alice", "username": "alice"}
+    async with httpx.AsyncClient() as http:
+        yield Browser(http, answers)
+
+
+@pytest.fixture
+def sign_in(browser: Browser) -> Callable[..., Any]:
+    """``await sign_in(hub)``: one whole sign-in of the connector ``interop`` through the provider's pages."""
+
+    async def done(hub: Hub, **begin: Any) -> Any:
+        started = await hub.begin("interop", redirect_uri=REDIRECT_URI, **begin)
+        landed = await browser.go(started.uri)
+        return await hub.complete(landed.parameters, connector="interop", binding=started.binding)
+
+    return done
+
+
+def port_of(issuer: str) -> int:
+    found = re.search(r":(\d+)", issuer)
+    assert found
+    return int(found[1])
