@@ -22,11 +22,13 @@ SYMMETRIC = frozenset({"HS256", "HS384", "HS512"})
 """Only with the client secret, and only where the configuration names them."""
 
 
-def algorithm_problems(algorithms: frozenset[str], secret: str | None) -> Iterator[Problem]:
-    """What is wrong with ``algorithms`` for a client with ``secret``.
+def algorithm_problems(algorithms: frozenset[str] | None, secret: str | None) -> Iterator[Problem]:
+    """What is wrong with ``algorithms`` for a client with ``secret``; nothing where None are named.
 
     A secret must be as long as the hash: OpenID Connect Core §16.19, RFC 7518 §3.2.
     """
+    if algorithms is None:
+        return
     known = ASYMMETRIC | SYMMETRIC
     for name in sorted(algorithms - known):
         yield Problem(

@@ -83,11 +83,7 @@ class OIDCConnector(OAuth2Connector):
 
     def _check(self) -> None:
         super()._check()
-        problems = (
-            [*algorithm_problems(self.id_token_algorithms, self._secret)]
-            if self.id_token_algorithms is not None
-            else []
-        )
+        problems = list(algorithm_problems(self.id_token_algorithms, self._secret))
         if self.server is not None:
             if self.server.jwks_uri is None and not (self.id_token_algorithms or ASYMMETRIC) <= SYMMETRIC:
                 problems.append(Problem(("jwksUri",), "is required where endpoints are typed in"))
@@ -116,8 +112,8 @@ class OIDCConnector(OAuth2Connector):
     def request_parameters(self, transaction: Transaction, server: ServerMetadata) -> dict[str, str]:
         """As for OAuth 2.0, with ``nonce``, ``max_age`` and, for a new refresh token, consent.
 
-        "The use of Refresh Tokens … requires prompt=consent" unless the host knows that a refresh
-        token is stored. OpenID Connect Core §3.1.2.1, §11.
+        A provider that follows Core §11 ignores ``offline_access`` without ``prompt=consent``, so
+        it is added unless the host knows that a refresh token is stored. Core §3.1.2.1, §11.
         """
         parameters = super().request_parameters(transaction, server)
         if self.nonce_policy is not NoncePolicy.NOT_SENT:
