@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.pool import NullPool
 
 from ...errors import StorageError
 
@@ -22,13 +22,30 @@ ADVISORY_LOCK = 0x636F6E6E6563746F
 """Held while a PostgreSQL schema is upgraded: "connecto" in ASCII."""
 
 
+class _Borrowed:
+    """A connection that SQLAlchemy may use but neither close nor change.
+
+    It would add functions of its own, and its floor() hides SQLite's and fails on NULL.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def create_function(self, *arguments: object, **options: object) -> None: ...
+
+    def close(self) -> None: ...
+
+
 def upgrade_sqlite(connection: sqlite3.Connection, location: Location) -> None:
     """Upgrade through an open connection in autocommit mode; it stays open.
 
     Foreign keys are off meanwhile, because a batch migration drops and rebuilds tables, and
     dropping one would delete what refers to it; they are checked before the commit.
     """
-    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    engine = create_engine("sqlite://", creator=lambda: _Borrowed(connection), poolclass=NullPool)
     connection.execute("PRAGMA foreign_keys = OFF")
     try:
         with engine.connect() as bound, bound.begin():

@@ -95,7 +95,7 @@ async def test_run_returns_the_rows_of_each_statement(notes: OpenDatabase) -> No
 
 async def test_an_error_names_no_value(notes: OpenDatabase) -> None:
     await notes.fetch(INSERT, {"id": 1, "text": "canary-one"})
-    statements = [
+    statements: list[tuple[str, dict[str, object]]] = [
         (INSERT, {"id": 1, "text": "canary-two"}),
         (INSERT, {"id": 2, "text": None, "other": "canary-three"}),
         ("SELECT * FROM nowhere WHERE text = :text", {"text": "canary-four"}),

@@ -194,6 +194,14 @@ async def test_a_failed_upgrade_leaves_the_open_database_usable_and_strict(host:
     await database.aclose()
 
 
+async def test_an_upgrade_leaves_no_function_behind() -> None:
+    database = open_database("sqlite://")
+    await prepare(database)
+    with pytest.raises(StorageError, match="no such function"):
+        await database.fetch("SELECT 'a' REGEXP 'a'")
+    await database.aclose()
+
+
 @pytest.mark.parametrize(
     ("scripts", "words"),
     [

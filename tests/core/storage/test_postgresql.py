@@ -67,7 +67,7 @@ async def test_a_deadlock_is_undone_and_tried_again(database: PostgresDatabase, 
     await database.fetch("CREATE TABLE accounts (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)")
     await database.fetch("INSERT INTO accounts VALUES (1, 0), (2, 0)")
     add = "UPDATE accounts SET n = n + 1 WHERE id = :id"
-    hold = ("SELECT pg_sleep(0.05)", {})
+    hold: tuple[str, dict[str, object]] = ("SELECT pg_sleep(0.05)", {})
     deadlocking = PostgresDatabase(f"{postgres_url}&options=-c%20deadlock_timeout%3D10ms")
     await asyncio.gather(
         deadlocking.run([(add, {"id": 1}), hold, (add, {"id": 2})]),
