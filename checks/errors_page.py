@@ -21,7 +21,7 @@ def tree(root: type[ConnectorError]) -> Iterator[tuple[int, type[ConnectorError]
 
 
 def row(depth: int, error: type[ConnectorError]) -> str:
-    meaning = " ".join(inspect.cleandoc(error.__doc__ or "").partition("\n\n")[0].split())
+    meaning = " ".join(inspect.cleandoc(error.__doc__ or "").partition("\n\n")[0].split()).replace("``", "`")
     name = "&emsp;" * depth + f"`{error.__name__}`"
     return f"| {name} | `{error.code}` | `{error.step}` | {meaning.replace('|', chr(92) + '|')} |"
 
