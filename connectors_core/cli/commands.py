@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..registry.installed import LoadFailure, failure, installed, load
+from ..registry.installed import Installed, LoadFailure, failure, installed, load
 
 COMMANDS_GROUP = "connectors_core.commands"
 
@@ -36,40 +36,36 @@ class Unavailable:
     traceback: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
-    """A command of another distribution, not imported yet; ``overruled`` are others of its name."""
+def foreign_commands(taken: Collection[str]) -> tuple[dict[str, Installed], list[str]]:
+    """Commands of other distributions by name, without importing any.
 
-    name: str
-    load: Callable[[], Command | Unavailable]
-    overruled: tuple[str, ...] = ()
-
-
-def foreign_commands(taken: Collection[str]) -> dict[str, Foreign]:
-    """Commands of other distributions by name, without importing any. None of them takes a ``taken`` name."""
-    found: dict[str, Foreign] = {}
+    The second are those that do not count: their name is ``taken``, or another distribution's.
+    """
+    found: dict[str, Installed] = {}
+    overruled: list[str] = []
     for point in installed(COMMANDS_GROUP):
-        source = f"{point.distribution} {point.version}".strip()
-        if point.name in found:
-            first = found[point.name]
-            found[point.name] = Foreign(point.name, first.load, (*first.overruled, source))
-        elif point.name and point.name not in taken:
+        if point.fault:
+            overruled.append(f"{point.distribution} {point.version}: {point.fault}")
+        elif point.name in taken or point.name in found:
+            overruled.append(f"{point.name}: not used from {point.distribution} {point.version}")
+        else:
+            found[point.name] = point
+    return found, overruled
 
-            def open_command(point=point, source=source) -> Command | Unavailable:  # type: ignore[no-untyped-def]
-                loaded = load(point)
-                if isinstance(loaded, LoadFailure):
-                    return Unavailable(f"{source}: {loaded.cause}", loaded.traceback)
-                if not (
-                    isinstance(getattr(loaded, "help", None), str)
-                    and callable(getattr(loaded, "configure", None))
-                    and callable(getattr(loaded, "run", None))
-                ):
-                    return Unavailable(f"{source}: is not a command (help, configure, run)")
-                command: Command = loaded
-                return command
 
-            found[point.name] = Foreign(point.name, open_command)
-    return found
+def open_command(point: Installed) -> Command | Unavailable:
+    """Import a command, or say why that failed."""
+    source = f"{point.distribution} {point.version}"
+    loaded = load(point)
+    if isinstance(loaded, LoadFailure):
+        return Unavailable(f"{source}: {loaded.cause}", loaded.traceback)
+    named = isinstance(getattr(loaded, "help", None), str)
+    if not (
+        named and callable(getattr(loaded, "configure", None)) and callable(getattr(loaded, "run", None))
+    ):
+        return Unavailable(f"{source}: is not a command (help, configure, run)")
+    command: Command = loaded
+    return command
 
 
 def configure(command: Command, parser: argparse.ArgumentParser) -> Unavailable | None:

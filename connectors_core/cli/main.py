@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import ConnectorError
 from ..registry.installed import failure
 from .check import Check
-from .commands import Command, Foreign, Unavailable, configure, foreign_commands
+from .commands import Command, Unavailable, configure, foreign_commands, open_command
 from .db import Db
 from .installed_types import List, Schema
 from .output import complain
@@ -40,16 +40,16 @@ def _run(argv: list[str]) -> int:
     outer = _globals()
     ahead, rest = outer.parse_known_args(argv)
     wanted = next((word for word in rest if not word.startswith("-")), "")
-    foreign = {} if wanted in CORE else foreign_commands(CORE.keys())
+    foreign, overruled = ({}, []) if wanted in CORE else foreign_commands(CORE.keys())
     commands: dict[str, Command] = dict(CORE)
     unavailable: dict[str, Unavailable] = {}
     for name in [wanted] if wanted in foreign else foreign:
-        opened = foreign[name].load()
+        opened = open_command(foreign[name])
         if isinstance(opened, Unavailable):
             unavailable[name] = opened
         else:
             commands[name] = opened
-    parser = _parser(outer, commands, unavailable, foreign)
+    parser = _parser(outer, commands, unavailable, overruled)
     if wanted in unavailable:
         return _failed(f"{wanted} is unavailable: {unavailable[wanted].cause}", ahead, unavailable[wanted])
     arguments = parser.parse_args(argv)
@@ -99,7 +99,7 @@ def _parser(
     outer: argparse.ArgumentParser,
     commands: dict[str, Command],
     unavailable: dict[str, Unavailable],
-    foreign: Mapping[str, Foreign],
+    overruled: Sequence[str],
 ) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="connectors",
@@ -108,7 +108,9 @@ def _parser(
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"connectors {_version()}")
+    parser.add_argument(
+        "--version", action="version", help="show the version and exit", version=f"connectors {_version()}"
+    )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     # Given before or after the command, an option means the same: SUPPRESS keeps what stood before it.
     inner = _globals(default=argparse.SUPPRESS)
@@ -125,9 +127,7 @@ def _parser(
             unavailable[name] = fault
             del commands[name]
     lines = [f"  {name}: unavailable: {fault.cause}" for name, fault in unavailable.items()]
-    lines += [
-        f"  {name}: not used from {source}" for name, one in foreign.items() for source in one.overruled
-    ]
+    lines += [f"  {line}" for line in overruled]
     if lines:
         parser.epilog = "\n".join(["installed, and not usable:", *lines])
     return parser
