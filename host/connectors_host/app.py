@@ -1,0 +1,149 @@
+"""The ASGI application."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from connectors_core.config import Configuration, HostSettings, load_configuration
+from connectors_core.errors import ConnectorError
+from connectors_core.hub import Hub
+from connectors_core.storage.database import OpenDatabase
+from connectors_core.storage.migrations import Location, prepare
+
+from . import answers
+from .access_log import AccessLog
+from .accounts import Accounts
+from .cookies import Cookies
+from .errors import HostError
+from .headers import OwnHost, SecurityHeaders, content_security_policy
+from .host import Host
+from .logos import Logos
+from .pages import STATIC, Pages
+from .return_to import ReturnToRefused
+from .routes import assets, callback, health, sign_in, sign_out, switch, user
+from .sessions import Sessions
+
+CONFIG_VARIABLE = "CONNECTORS_CONFIG"
+CONFIG_FILE = "connectors.toml"
+
+
+def create_app(
+    configuration: Configuration | str | Path | None = None,
+    *,
+    hub: Hub | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Starlette:
+    """The identity host as an ASGI application: ``uvicorn --factory connectors_host:create_app``.
+
+    ``configuration`` is one that was loaded, or a file; by default ``$CONNECTORS_CONFIG``, else
+    ``./connectors.toml``. ``hub`` replaces the hub that would be made of it and is opened and closed
+    with the application; ``clock`` gives seconds since the epoch. Touches no network. Raises
+    ConfigurationError with every mistake of the file.
+    """
+    if not isinstance(configuration, Configuration):
+        configuration = load_configuration(
+            Path(configuration or os.environ.get(CONFIG_VARIABLE) or CONFIG_FILE)
+        )
+    settings, hub = configuration.host, hub or Hub.from_config(configuration)
+    logos = Logos(hub.connectors())
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        try:
+            async with hub:
+                database = hub.database
+                assert isinstance(database, OpenDatabase)
+                await prepare(database, Location.of_package(__package__, f"{__package__}.migrations"))
+                app.state.host = Host(
+                    configuration=configuration,
+                    hub=hub,
+                    accounts=Accounts(database, clock=clock),
+                    sessions=Sessions(
+                        database,
+                        idle=settings.session_idle,
+                        absolute=settings.session_absolute,
+                        clock=clock,
+                    ),
+                    cookies=Cookies(secure=_secure_cookies(settings)),
+                    logos=logos,
+                    clock=clock,
+                )
+                yield
+        except ConnectorError as error:
+            app.state.startup_error = str(error)
+            raise
+
+    app = Starlette(
+        routes=_routes(),
+        lifespan=lifespan,
+        middleware=[
+            Middleware(AccessLog),
+            Middleware(
+                SecurityHeaders,
+                policy=content_security_policy(
+                    images=logos.origins(), form_action=_destinations(configuration)
+                ),
+                https=urlsplit(settings.base_url).scheme == "https",
+            ),
+            Middleware(OwnHost, base_url=settings.base_url, refuse=answers.misdirected),
+            Middleware(answers.Faults),
+        ],
+        exception_handlers={
+            ConnectorError: answers.on_refusal,
+            HostError: answers.on_refusal,
+            ReturnToRefused: answers.on_refusal,
+            HTTPException: answers.on_http_exception,
+        },
+    )
+    app.state.pages = Pages(settings.base_url)
+    return app
+
+
+def _routes() -> list[BaseRoute]:
+    return [
+        Route("/", sign_in.page),
+        Route("/sign-in", sign_in.page),
+        Route("/sign-up", sign_in.page),
+        _action("/sign-in/{connector_id}", sign_in.begin, "GET"),
+        _action("/callback/{connector_id}", callback.callback, "GET", "POST"),
+        _action("/switch", switch.switch, "POST"),
+        Route("/user", user.user),
+        _action("/sign-out", sign_out.sign_out, "GET", "POST"),
+        _action("/sign-out/provider", sign_out.leave, "GET"),
+        _action("/signed-out", sign_out.signed_out, "GET"),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/logo/{connector_id}", assets.logo),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+
+
+def _action(path: str, endpoint: Callable[..., Any], *methods: str) -> Route:
+    """A route that does something: HEAD must not do it too, so it is not allowed."""
+    route = Route(path, endpoint, methods=methods)
+    route.methods = set(methods)
+    return route
+
+
+def _secure_cookies(settings: HostSettings) -> bool:
+    return settings.secure_cookies and urlsplit(settings.base_url).scheme == "https"
+
+
+def _destinations(configuration: Configuration) -> set[str]:
+    """Where the host's forms may lead to: what ``return_to`` and applications' lists name."""
+    apps = configuration.apps.values()
+    parts = [urlsplit(uri) for app in apps for uri in app.post_logout_redirect_uris]
+    named = {f"{p.scheme}://{p.netloc}" if p.scheme in ("http", "https") else f"{p.scheme}:" for p in parts}
+    return named | set(configuration.host.return_to_origins)

@@ -1,0 +1,1 @@
+"""What ``connectors-host`` adds to the script ``connectors``."""

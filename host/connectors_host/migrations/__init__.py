@@ -1,0 +1,1 @@
+"""The schema of the host's own tables, beside those of ``connectors_core``."""

@@ -1,0 +1,189 @@
+"""Who is signed in, in which browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from connectors_core.stores import Database
+
+TOUCH_EVERY = 60.0
+"""Seconds between two writes of a session's last use."""
+SWEEP_MOST = 100
+"""Expired sessions that one sign-in removes at most."""
+NONCE = 12
+"""Bytes of an AES-GCM nonce; each key seals once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One signed-in browser. Times in seconds since the epoch.
+
+    ``connector`` is the one that was used. ``id_token_hint`` and ``upstream_sid`` are what ending the
+    provider's own session takes; they are kept sealed under the session id.
+    """
+
+    id: str = field(repr=False)
+    owner: str
+    connector: str
+    created_at: float
+    last_seen_at: float
+    expires_at: float
+    upstream_sid: str | None = field(default=None, repr=False)
+    id_token_hint: str | None = field(default=None, repr=False)
+
+    @property
+    def csrf_token(self) -> str:
+        """A value that only a page of this session knows."""
+        return _encoded(hmac.digest(self.id.encode(), b"connectors-host csrf", "sha256"))
+
+    def owns_csrf_token(self, token: str) -> bool:
+        return hmac.compare_digest(self.csrf_token.encode(), token.encode())
+
+
+class Sessions:
+    """The table ``host_sessions`` of one tenant. ``idle`` and ``absolute`` are lifetimes in seconds.
+
+    The id is known to the browser alone: the table holds its hash, and data sealed under it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        idle: float,
+        absolute: float,
+        clock: Callable[[], float],
+        tenant: str = "default",
+    ) -> None:
+        self.absolute = absolute
+        self._idle = idle
+        self._database = database
+        self._clock = clock
+        self._tenant = tenant
+
+    async def start(
+        self,
+        owner: str,
+        *,
+        connector: str,
+        upstream_sid: str | None = None,
+        id_token_hint: str | None = None,
+        instead_of: Session | None = None,
+    ) -> Session:
+        """Begin a session under a new id; ``instead_of`` ends in the same step."""
+        now, session_id = self._clock(), secrets.token_urlsafe(32)
+        session = Session(
+            id=session_id,
+            owner=owner,
+            connector=connector,
+            created_at=now,
+            last_seen_at=now,
+            expires_at=now + self.absolute,
+            upstream_sid=upstream_sid,
+            id_token_hint=id_token_hint,
+        )
+        row = {
+            "tenant": self._tenant,
+            "id_hash": _hashed(session_id),
+            "owner": owner,
+            "connector": connector,
+            "sealed": _seal(session_id, {"sid": upstream_sid, "id_token": id_token_hint}),
+            "now": now,
+            "expires_at": session.expires_at,
+        }
+        insert = (
+            "INSERT INTO host_sessions (tenant, id_hash, owner, connector, sealed, created_at, last_seen_at,"
+            " expires_at) VALUES (:tenant, :id_hash, :owner, :connector, :sealed, :now, :now, :expires_at)"
+        )
+        ended = [self._removal(instead_of.id)] if instead_of else []
+        await self._database.run([*ended, self._sweep(now), (insert, row)])
+        return session
+
+    async def find(self, session_id: str) -> Session | None:
+        """The living session of that id. Using it keeps it from going idle."""
+        now, id_hash = self._clock(), _hashed(session_id)
+        rows = await self._database.fetch(
+            "SELECT owner, connector, sealed, created_at, last_seen_at, expires_at FROM host_sessions"
+            " WHERE tenant = :tenant AND id_hash = :id_hash"
+            " AND expires_at > :now AND last_seen_at > :idle_since",
+            {"tenant": self._tenant, "id_hash": id_hash, "now": now, "idle_since": now - self._idle},
+        )
+        if not rows:
+            return None
+        owner, connector, sealed, created_at, last_seen_at, expires_at = rows[0]
+        opened = _unseal(session_id, sealed)
+        if opened is None:
+            return None
+        if now - last_seen_at >= min(TOUCH_EVERY, self._idle / 2):
+            await self._database.run(
+                [
+                    (
+                        "UPDATE host_sessions SET last_seen_at = :now"
+                        " WHERE tenant = :tenant AND id_hash = :id_hash AND last_seen_at < :now",
+                        {"tenant": self._tenant, "id_hash": id_hash, "now": now},
+                    )
+                ]
+            )
+        return Session(
+            id=session_id,
+            owner=owner,
+            connector=connector,
+            created_at=created_at,
+            last_seen_at=now,
+            expires_at=expires_at,
+            upstream_sid=opened.get("sid"),
+            id_token_hint=opened.get("id_token"),
+        )
+
+    async def end(self, session_id: str) -> None:
+        await self._database.run([self._removal(session_id)])
+
+    def _removal(self, session_id: str) -> tuple[str, dict[str, Any]]:
+        return (
+            "DELETE FROM host_sessions WHERE tenant = :tenant AND id_hash = :id_hash",
+            {"tenant": self._tenant, "id_hash": _hashed(session_id)},
+        )
+
+    def _sweep(self, now: float) -> tuple[str, dict[str, Any]]:
+        return (
+            "DELETE FROM host_sessions WHERE tenant = :tenant AND id_hash IN"
+            " (SELECT id_hash FROM host_sessions"
+            " WHERE tenant = :tenant AND (expires_at <= :now OR last_seen_at <= :idle_since) LIMIT :most)",
+            {"tenant": self._tenant, "now": now, "idle_since": now - self._idle, "most": SWEEP_MOST},
+        )
+
+
+def _hashed(session_id: str) -> bytes:
+    return hashlib.sha256(b"connectors-host session\0" + session_id.encode()).digest()
+
+
+def _cipher(session_id: str) -> AESGCM:
+    return AESGCM(hmac.digest(session_id.encode(), b"connectors-host seal", "sha256"))
+
+
+def _seal(session_id: str, content: dict[str, Any]) -> bytes:
+    nonce = secrets.token_bytes(NONCE)
+    return nonce + _cipher(session_id).encrypt(nonce, json.dumps(content).encode(), None)
+
+
+def _unseal(session_id: str, sealed: bytes) -> dict[str, Any] | None:
+    """What was sealed under that id, or None where the row was tampered with."""
+    try:
+        opened = json.loads(_cipher(session_id).decrypt(sealed[:NONCE], sealed[NONCE:], None))
+    except (InvalidTag, ValueError):
+        return None
+    return opened if isinstance(opened, dict) else None
+
+
+def _encoded(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()

@@ -1,0 +1,227 @@
+"""The host in this process, a provider behind its sender, and a browser without a network."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import httpx
+import pytest
+from connectors_host import create_app
+from connectors_host.host import Host
+from starlette.applications import Starlette
+
+from connectors_core.config import load_configuration
+from connectors_core.http import HttpSender
+from connectors_core.hub import Hub
+from connectors_core.metadata import ConnectorMetadata
+from connectors_core.oidc import OIDCConnector
+from connectors_core.registry import Registry
+from connectors_core.testing.provider import Client, Person, Provider
+from tests.canary import Canary
+
+BASE = "https://host.test"
+HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
+
+BOB = Person(
+    sub="bob-1", claims={"name": "Bob Example", "email": "bob@example.test", "email_verified": False}
+)
+
+
+class TestOIDC(OIDCConnector):
+    __test__ = False
+    id = "test-oidc"
+    metadata = ConnectorMetadata(name={"en": "Acme", "ja": "アクメ"})
+    issuer = "https://provider.test"
+
+
+class PostingOIDC(TestOIDC):
+    id = "posting-oidc"
+    metadata = ConnectorMetadata(name={"en": "Poster"})
+    response_mode = "form_post"
+
+
+class UnreachableOIDC(TestOIDC):
+    id = "down-oidc"
+    metadata = ConnectorMetadata(name={"en": "Downtime"})
+    issuer = "https://down.test"
+
+
+class Clock:
+    """Seconds since the epoch, moved by tests alone."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Browser:
+    """Keeps cookies, names itself as browsers do, and follows nothing by itself."""
+
+    def __init__(self, app: Starlette, provider: Provider, base: str = BASE) -> None:
+        self._transport = httpx.ASGITransport(app=app)
+        self._provider = provider
+        self.base = base
+        self.cookies: dict[str, str] = {}
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | str | None = None,
+        form: dict[str, str] | None = None,
+        headers: dict[str, str | None] | None = None,
+        cookies: bool = True,
+    ) -> httpx.Response:
+        suffix = urlencode(query) if isinstance(query, dict) else query
+        url = urljoin(self.base, path) + (f"?{suffix}" if suffix else "")
+        sent: dict[str, str | None] = {"Accept": HTML, "Sec-Fetch-Site": "same-origin"}
+        if cookies and self.cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        sent |= headers or {}
+        request = httpx.Request(
+            method, url, headers={k: v for k, v in sent.items() if v is not None}, data=form
+        )
+        response = await self._transport.handle_async_request(request)
+        response.request = request
+        await response.aread()
+        for header in response.headers.get_list("set-cookie"):
+            for name, morsel in SimpleCookie(header).items():
+                if morsel["max-age"] == "0":
+                    self.cookies.pop(name, None)
+                else:
+                    self.cookies[name] = morsel.value
+        return response
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.request("GET", path, **options)
+
+    async def post(self, path: str, **options: Any) -> httpx.Response:
+        return await self.request("POST", path, **options)
+
+    async def begin(self, connector: str = "acme", **query: str) -> httpx.Response:
+        return await self.get(f"/sign-in/{connector}", query=query)
+
+    async def come_back(self, started: httpx.Response) -> httpx.Response:
+        """Go to the provider and return with its answer, as a cross-site navigation."""
+        landing = await self._provider.visit(started.headers["location"])
+        path = urlsplit(landing.uri).path
+        headers: dict[str, str | None] = {"Sec-Fetch-Site": "cross-site"}
+        if landing.method == "GET":
+            return await self.get(path, query=landing.query, headers=headers)
+        kept = await self.post(path, form=dict(landing.parameters), headers=headers, cookies=False)
+        assert kept.status_code == 303
+        return await self.get(kept.headers["location"], headers=headers)
+
+    async def sign_in(self, connector: str = "acme", **query: str) -> httpx.Response:
+        return await self.come_back(await self.begin(connector, **query))
+
+    async def user(self) -> dict[str, Any]:
+        answer = await self.get("/user", headers={"Accept": "application/json"})
+        return dict(answer.json())
+
+
+class Running:
+    """An open host with all that stands around it."""
+
+    def __init__(self, app: Starlette, provider: Provider, clock: Clock, base: str) -> None:
+        self.app = app
+        self.provider = provider
+        self.clock = clock
+        self.base = base
+
+    @property
+    def host(self) -> Host:
+        found: Host = self.app.state.host
+        return found
+
+    def browser(self) -> Browser:
+        return Browser(self.app, self.provider, self.base)
+
+    def at_the_provider_sits(self, person: Person) -> None:
+        """From now on this is who the provider authorizes."""
+        self.provider.people = {person.sub: person}
+
+
+CONFIGURATION = """
+[host]
+base_url = "{base}"
+database = "sqlite:///{database}"
+{host}
+
+[connectors.acme]
+type = "test-oidc"
+{acme}
+[connectors.acme.config]
+clientId = "client-1"
+clientSecret = "{secret}"
+
+[connectors.posting]
+type = "posting-oidc"
+[connectors.posting.config]
+clientId = "client-1"
+clientSecret = "{secret}"
+
+[connectors.down]
+type = "down-oidc"
+[connectors.down.config]
+clientId = "client-1"
+clientSecret = "{secret}"
+{more}
+"""
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+async def start(tmp_path: Path, canary: Canary) -> AsyncIterator[Start]:
+    """``await start(host="sign_up = false", acme="order = 1", more="…")``: an open host."""
+    async with AsyncExitStack() as stack:
+
+        async def open_host(
+            *,
+            base: str = BASE,
+            host: str = "",
+            acme: str = "",
+            more: str = "",
+            app_options: dict[str, Any] | None = None,
+        ) -> Running:
+            secret = canary.secret("client-secret")
+            clock = Clock()
+            callbacks = tuple(f"{base}/callback/{name}" for name in ("acme", "posting", "down"))
+            provider = Provider(
+                clock=clock,
+                clients={"client-1": Client(secret=secret, redirect_uris=callbacks)},
+            )
+            registry = Registry()
+            for kind in (TestOIDC, PostingOIDC, UnreachableOIDC):
+                registry.register(kind)
+            file = tmp_path / "connectors.toml"
+            file.write_text(
+                CONFIGURATION.format(
+                    base=base, database=tmp_path / "host.db", host=host, acme=acme, more=more, secret=secret
+                )
+            )
+            file.chmod(0o600)
+            configuration = load_configuration(file, registry=registry)
+            sender = HttpSender(transport=provider.transport())
+            hub = Hub.from_config(configuration, sender=sender, clock=clock)
+            app = create_app(configuration, hub=hub, clock=clock, **(app_options or {}))
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            stack.push_async_callback(sender.aclose)
+            return Running(app, provider, clock, base)
+
+        yield open_host
+
+
+@pytest.fixture
+async def running(start: Start) -> Running:
+    opened: Running = await start()
+    return opened
