@@ -36,7 +36,7 @@ SECOND_LOOK = 0.25
 """Seconds given after a pause to read an answer that already lies in the socket's buffer."""
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-_DROPPED_HEADERS = (b"content-encoding", b"content-length", b"transfer-encoding")
+_FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class HttpSender:
@@ -77,7 +77,8 @@ class HttpSender:
     ) -> httpx.Response:
         """Return the whole answer, whatever its status; redirects are answers, not followed.
 
-        Only https leaves this machine; http is for loopback. The body is decoded and the headers
+        Only https leaves this machine; http is for loopback. ``request`` gets our Accept-Encoding
+        and, where it names none, a User-Agent. The body is decoded and the headers
         that described its coding and length are gone. After a pause of the process the deadline
         waits a moment for an answer that already arrived.
 
@@ -91,7 +92,8 @@ class HttpSender:
             raise NotSent(f"{host}: the sender is closed")
         _check_destination(request.url, host)
         request.headers["Accept-Encoding"] = ACCEPT_ENCODING
-        request.headers.setdefault("User-Agent", USER_AGENT)
+        if "User-Agent" not in request.headers:
+            request.headers["User-Agent"] = USER_AGENT
         progress = _Progress(self, knows=not self._foreign)
         extensions = request.extensions
         request.extensions = {**extensions, "network": network, "trace": progress}
@@ -123,26 +125,27 @@ class HttpSender:
                 try:
                     if response.status_code < 200:
                         raise httpx.RemoteProtocolError("an interim answer came last")
-                    content = await self._read(response)
+                    content = await self._read(response.stream)
                 finally:
                     await response.aclose()
             finally:
                 timer.cancel()
-        return httpx.Response(
-            response.status_code,
-            headers=[item for item in response.headers.raw if item[0].lower() not in _DROPPED_HEADERS],
-            content=content,
-            request=request,
-        )
+        headers, codings = [], []
+        for name, value in response.headers.raw:
+            if (known := name.lower()) == b"content-encoding":
+                codings += value.decode("latin-1").split(",")
+            elif known not in _FRAMING:
+                headers.append((name, value))
+        content = decode_content(content, codings, max_bytes=self._max_bytes)
+        return httpx.Response(response.status_code, headers=headers, content=content, request=request)
 
-    async def _read(self, response: httpx.Response) -> bytes:
+    async def _read(self, stream: Any) -> bytes:
         content = bytearray()
-        async for chunk in response.stream:  # type: ignore[union-attr]
+        async for chunk in stream:
             content += chunk
             if len(content) > self._max_bytes:
                 raise AnswerTooLarge(f"the answer is larger than {self._max_bytes} bytes")
-        encodings = response.headers.get_list("content-encoding", split_commas=True)
-        return decode_content(bytes(content), encodings, max_bytes=self._max_bytes)
+        return bytes(content)
 
     async def _open(self) -> httpx.AsyncBaseTransport:
         async with self._opening:
