@@ -1,4 +1,4 @@
-"""Arguments in, exit code out; no exception and no traceback leaves."""
+"""Arguments in, exit code out; no traceback leaves."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ DEFAULT_CONFIG = "connectors.toml"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code.
+
+    ``--help``, ``--version`` (0) and wrong usage (2) end in SystemExit, as argparse has it.
+    """
     try:
         return _run(list(sys.argv[1:] if argv is None else argv))
-    except SystemExit as error:  # argparse: --help, --version, wrong usage
-        return error.code if isinstance(error.code, int) else 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -48,7 +48,10 @@ def run(
     monkeypatch.delenv("CONNECTORS_CONFIG", raising=False)
 
     def run_main(*argv: str) -> tuple[int, str, str]:
-        code = main(argv)
+        try:
+            code = main(argv)
+        except SystemExit as ended:  # argparse
+            code = int(ended.code or 0)
         return code, *capsys.readouterr()
 
     return run_main
