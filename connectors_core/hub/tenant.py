@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SWEEP_EVERY = 60.0
 """Seconds between two removals of expired transactions and handles."""
+SWEEP_GRACE = 3600.0
+"""Seconds an expired transaction stays known, so that a late callback is told it came late."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -270,7 +272,7 @@ class Tenant:
         now = self.now()
         if now - self._shared.swept_at >= SWEEP_EVERY:
             self._shared.swept_at = now
-            await self._stores.transactions.sweep(now=now)
+            await self._stores.transactions.sweep(now=now - SWEEP_GRACE)
             await self._stores.handles.sweep(now=now)
 
     def _tell(self, name: str, entry: ConnectorEntry, owner: str | None, **detail: str) -> None:

@@ -196,7 +196,7 @@ async def test_an_owned_authorization_completes_with_its_owner(hub):
 async def test_expired_transactions_are_swept_while_others_begin(hub, clock):
     hub.add("acme", config=CONFIG)
     await hub.begin("acme", redirect_uri=REDIRECT_URI)
-    clock.now += 700
+    clock.now += 700 + 3600
     await hub.begin("acme", redirect_uri=REDIRECT_URI)
     assert await hub._stores.transactions.sweep(now=clock.now) == 0
 
