@@ -16,9 +16,10 @@ NOT_YET: Mapping[tuple[str, ...], str] = {
     ("connectors", "*", "token_storage"): "tokens are not stored yet",
     ("connectors", "*", "linking"): "identities are not linked yet",
     ("connectors", "*", "email_domains"): "identities are not linked yet",
-    ("connectors", "*", "requestable_scopes"): "further scopes cannot be asked for yet",
-    ("connectors", "*", "sync_profile"): "profiles are not synchronised yet",
-    ("apps", "*"): "applications cannot sign in at this host yet",
+    ("apps", "*", "secret"): "applications cannot sign in at this host yet",
+    ("apps", "*", "redirect_uris"): "applications cannot sign in at this host yet",
+    ("apps", "*", "origins"): "applications cannot call this host yet",
+    ("apps", "*", "may_read_tokens"): "tokens are not stored yet",
 }
 """Place of a setting (``*`` is any id) and why it has no effect.
 

@@ -168,7 +168,7 @@ def test_what_has_no_effect_yet_is_told(write: Any, registry: Registry) -> None:
     path = write(
         '[host]\nvault_keys = "env:K"\n[host.rate_limits]\nsign_in = 20\ncallback = 31\n'
         '[connectors.acme]\nlinking = "ask"\ntoken_storage = true\nconfig = { clientId = "a" }\n'
-        "[apps.calendar]\n"
+        '[apps.calendar]\nsecret = "literal:app"\norigins = ["https://app.example"]\n'
     )
     read = load_configuration(path, registry=registry, environ={"K": "keys"})
     told = {problem.path for problem in read.without_effect}
@@ -176,10 +176,11 @@ def test_what_has_no_effect_yet_is_told(write: Any, registry: Registry) -> None:
         ("host", "vault_keys"),
         ("host", "rate_limits", "callback"),
         ("connectors", "acme", "token_storage"),
-        ("apps", "calendar"),
+        ("apps", "calendar", "secret"),
+        ("apps", "calendar", "origins"),
     }
     assert (("host", "vault_keys") in told) == (("host", "vault_keys") in NOT_YET)
-    assert (("apps", "calendar") in told) == (("apps", "*") in NOT_YET)
+    assert (("apps", "calendar", "secret") in told) == (("apps", "*", "secret") in NOT_YET)
 
 
 def test_the_table_of_settings_without_effect_names_settings() -> None:
@@ -207,6 +208,7 @@ def test_a_literal_secret_that_others_can_read_is_a_warning_and_strictly_an_erro
         ("host", "database"),
         ("connectors", "acme", "config", "clientSecret"),
         ("apps", "calendar", "secret"),
+        ("apps", "calendar", "origins"),
     }
     with pytest.raises(ConfigurationError) as caught:
         load_configuration(path, registry=registry, environ={}, strict=True)
