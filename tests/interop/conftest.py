@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -28,7 +27,6 @@ from connectors_core.registry import Registry
 
 HERE = Path(__file__).parent
 REDIRECT_URI = "http://127.0.0.1:9/callback"
-STARTED_WITHIN = 30.0
 
 
 def cannot(reason: str) -> NoReturn:
@@ -163,15 +161,15 @@ class Browser:
         self.http = http
         self.answers = answers
 
-    async def go(self, uri: str, *, leave_by: str = "") -> Landed:
-        """Sign in at ``uri``. ``leave_by`` is part of the link to click instead of consenting."""
+    async def go(self, uri: str, *, leave_by: str = "", until: str = REDIRECT_URI) -> Landed:
+        """Walk from ``uri`` to ``until``. ``leave_by`` is part of a link to click instead of consenting."""
         request = self.http.build_request("GET", uri)
         for _ in range(20):
             answer = await self.http.send(request)
             location = answer.headers.get("location")
             if location is not None:
                 target = urljoin(str(answer.url), location)
-                if target.startswith(REDIRECT_URI):
+                if target.startswith(until):
                     _, _, query = target.partition("?")
                     return Landed("GET", parse_qsl(query, keep_blank_values=True))
                 request = self.http.build_request("GET", target)
@@ -185,10 +183,9 @@ class Browser:
             form = page.forms[0]
             action = urljoin(str(answer.url), form["action"])
             fields = self._filled(form["fields"])
-            if action.startswith(REDIRECT_URI):
+            if action.startswith(until):
                 return Landed(form["method"], fields)
-            body = dict(fields)
-            request = self.http.build_request(form["method"], action, data=body)
+            request = self.http.build_request(form["method"], action, data=dict(fields))
         raise AssertionError("the browser was sent around in circles")
 
     def _filled(self, fields: list[tuple[str, str, str | None]]) -> list[tuple[str, str]]:
@@ -217,9 +214,3 @@ def sign_in(browser: Browser) -> Callable[..., Any]:
         return await hub.complete(landed.parameters, connector="interop", binding=started.binding)
 
     return done
-
-
-def port_of(issuer: str) -> int:
-    found = re.search(r":(\d+)", issuer)
-    assert found
-    return int(found[1])

@@ -11,9 +11,10 @@ import pytest
 
 from connectors_core.errors import AccessDenied, InvalidGrant, LoginRequired
 from connectors_core.testing.provider import SigningKey
+from connectors_core.testing.provider.keys import read_compact
 from tests.interop.conftest import REDIRECT_URI, node_server
 
-SECRET = "fake secret+with%every:kind/of~character=\u0021 of 64 bytes or more ........."
+SECRET = "fake secret+with%every:kind/of~character=! of 64 bytes or more ........."
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 
 
@@ -127,14 +128,7 @@ async def test_a_client_authenticates_by_an_assertion_of_its_key(
 async def test_id_tokens_of_each_algorithm_are_verified(issuer, open_hub, sign_in, algorithm):
     async with open_hub(issuer=issuer, client_id=f"id-{algorithm}", client_secret=SECRET) as hub:
         completed = await check(hub, sign_in)
-        header = httpx.Response(200, content=_decoded(completed.tokens.id_token)).json()
-        assert header["alg"] == algorithm
-
-
-def _decoded(token: str) -> bytes:
-    from connectors_core.testing.provider.keys import unb64
-
-    return unb64(token.partition(".")[0])
+        assert read_compact(completed.tokens.id_token)[0]["alg"] == algorithm
 
 
 async def test_an_id_token_signed_with_the_secret_is_verified_where_configured(issuer, open_hub, sign_in):
@@ -249,6 +243,5 @@ async def test_the_provider_ends_its_session_and_sends_the_browser_back(issuer, 
             post_logout_redirect_uri="http://127.0.0.1:9/bye",
             state="bye-1",
         )
-        page = await browser.http.get(uri)
-        assert page.status_code == 200
-        assert "xsrf" in page.text
+        landed = await browser.go(uri, until="http://127.0.0.1:9/bye")
+        assert landed.parameters == [("state", "bye-1")]
