@@ -208,7 +208,6 @@ def test_a_literal_secret_that_others_can_read_is_a_warning_and_strictly_an_erro
         ("host", "database"),
         ("connectors", "acme", "config", "clientSecret"),
         ("apps", "calendar", "secret"),
-        ("apps", "calendar", "origins"),
     }
     with pytest.raises(ConfigurationError) as caught:
         load_configuration(path, registry=registry, environ={}, strict=True)
