@@ -71,7 +71,7 @@ TABLE: tuple[Case, ...] = (
         "OpenID Connect Discovery §3",
         "a file: URL as jwks_uri",
         _NO,
-        metadata=having(jwks_uri="file:///etc/hostname"),
+        metadata=having(jwks_uri="file:/keys.json"),
     ),
     case(
         "discovery.token-endpoint-http",
