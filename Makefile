@@ -65,14 +65,14 @@ $(BIN)/python:
 
 $(VENV)/.demo: requirements/demo.txt $(MANIFESTS) | $(BIN)/python
 	@echo "installing $$(grep -c == $<) pinned packages (requirements/demo.txt)"
-	@$(PIP) install --quiet --require-hashes -r $<
-	@$(PIP) install --quiet --no-deps --no-build-isolation $(LOCAL)
+	@$(PIP) install -qq --require-hashes -r $<
+	@$(PIP) install -qq --no-deps --no-build-isolation $(LOCAL)
 	@touch $@
 
 $(VENV)/.development: requirements/development.txt $(MANIFESTS) | $(BIN)/python
 	@echo "installing $$(grep -c == $<) pinned packages (requirements/development.txt)"
-	@$(PIP) install --quiet --require-hashes -r $<
-	@$(PIP) install --quiet --no-deps --no-build-isolation $(LOCAL)
+	@$(PIP) install -qq --require-hashes -r $<
+	@$(PIP) install -qq --no-deps --no-build-isolation $(LOCAL)
 	@touch $@ $(VENV)/.demo
 
 # The locks. The demo's is a subset of the development's, with the same versions.
