@@ -78,6 +78,8 @@ class OIDCConnector(OAuth2Connector):
     max_age: int | None = None
     max_token_age: float | None = None
     subject: str | None = None
+    verification_time: float | None = None
+    """Seconds since the epoch that ID tokens are judged at instead of now: for tests of a deployment."""
     claims_source: ClaimsSource = ClaimsSource.AUTO
     profile_map: ProfileMap = STANDARD_CLAIMS
 
@@ -228,7 +230,7 @@ class OIDCConnector(OAuth2Connector):
         check_claims(
             signed,
             replace(policy, issuers=self.accepted_issuers(signed.claims, server)),
-            now=self.runtime.now(),
+            now=self.runtime.now() if self.verification_time is None else self.verification_time,
             nonce=nonce,
             access_token=access_token,
             max_age=max_age,

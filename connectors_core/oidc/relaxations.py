@@ -40,6 +40,11 @@ def relaxations_of(connector: OIDCConnector) -> tuple[Relaxation, ...]:
                 configured if connector.leeway > LEEWAY else "",
             ),
             (
+                "clock_fixed",
+                "an ID token that was good at the configured time is good for ever",
+                configured if connector.verification_time is not None else "",
+            ),
+            (
                 "symmetric_id_token",
                 "whoever learns the client secret can make ID tokens",
                 configured if connector.secret_key is not None else "",
