@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
     *sorted(ROOT.glob("docs/*.md")),
-    *sorted(ROOT.glob("connectors/*/README.md")),
+    *sorted(ROOT.glob("connectors/**/README.md")),
     *sorted(ROOT.glob("host/README.md")),
 ]
 ENTRY_POINTS = {"connectors_core.types", "connectors_core.plugins", "connectors_core.commands"}

@@ -64,6 +64,7 @@ def test_distributions_agree_on_python_licence_and_backend(manifest: Path) -> No
     assert document["build-system"]["build-backend"] == "hatchling.build"
     assert document["project"]["requires-python"] == ">=3.11"
     assert document["project"]["license"] == "MIT"
+    assert (manifest.parent / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda path: path.parent.name)
