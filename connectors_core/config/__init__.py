@@ -1,6 +1,6 @@
 """The configuration file: one TOML document, read whole."""
 
-from .connectors import read_connector
+from .connectors import make_connector, read_connector
 from .load import Configuration, load_configuration, load_host_settings, load_plugin_settings
 from .not_yet import NOT_YET
 from .settings import AppSettings, ConnectorSettings, HostSettings, PluginSettings, RateLimits
@@ -16,5 +16,6 @@ __all__ = [
     "load_configuration",
     "load_host_settings",
     "load_plugin_settings",
+    "make_connector",
     "read_connector",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from ..connector import Connector, ConnectorConfig, read_config
-from ..errors import ConfigurationError, ConnectorMisconfigured, NotFound, Problem
+from ..connector import Connector, ConnectorConfig, Runtime, read_config
+from ..errors import ConfigurationError, ConnectorError, ConnectorMisconfigured, NotFound, Problem
 from ..registry import Registry
 from .fields import check_identifier
 from .settings import ConnectorSettings
@@ -16,14 +18,33 @@ def connectors_path(connector_id: str) -> tuple[str, ...]:
     return ("connectors", connector_id)
 
 
+RuntimeFor = Callable[[ConnectorSettings], Runtime]
+"""Makes the runtime that a connector of those settings is given."""
+
+
 def read_connector(
     connector_id: str, table: Mapping[str, Any], registry: Registry, *, source: str = ""
 ) -> ConnectorSettings:
     """Return a ``[connectors.ID]`` table as settings, with ``type``, ``target`` and ``config`` made real.
 
+    Raises as :func:`make_connector`.
+    """
+    return make_connector(connector_id, table, registry, _offline, source=source)[0]
+
+
+def make_connector(
+    connector_id: str,
+    table: Mapping[str, Any],
+    registry: Registry,
+    runtime_for: RuntimeFor,
+    *,
+    source: str = "",
+) -> tuple[ConnectorSettings, Connector]:
+    """Return a ``[connectors.ID]`` table as settings and the connector they make.
+
     Values are taken as they stand: references are resolved in configuration files only. Imports
-    the type. Raises ConfigurationError with every mistake of the table, an unknown or unusable
-    type among them.
+    the type, touches no network. Raises ConfigurationError with every mistake of the table, an
+    unknown or unusable type among them.
     """
     path = connectors_path(connector_id)
     problems: list[Problem] = []
@@ -58,15 +79,55 @@ def read_connector(
             config = _read(kind, given, (*path, "config"), source)
         except ConfigurationError as error:
             problems += error.problems
-    if problems or settings is None or kind is None or config is None:
+    connector: Connector | None = None
+    if kind is not None and config is not None:
+        runtime = runtime_for(settings) if settings is not None else OFFLINE
+        try:
+            connector = _made(kind, config, connector_id, runtime, (*path, "config"), source)
+        except ConfigurationError as error:
+            problems += error.problems
+    if problems or settings is None or connector is None:
         raise ConfigurationError(problems)
-    return settings.model_copy(
-        update={
-            "type": kind.id,
-            "target": settings.target or kind.target or connector_id,
-            "config": config,
-        }
-    )
+    chosen = {
+        "type": connector.id,
+        "target": settings.target or connector.target or connector_id,
+        "config": connector.config,
+    }
+    return settings.model_copy(update=chosen), connector
+
+
+class _Offline:
+    """Stands where nothing may be sent or fetched: a connector is made to see whether it can be."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ConnectorMisconfigured("a connector reached for the network while it was made")
+
+
+OFFLINE = Runtime(sender=_Offline(), metadata_cache=_Offline(), key_cache=_Offline(), clock=time.time)
+
+
+def _offline(settings: ConnectorSettings) -> Runtime:
+    return OFFLINE
+
+
+def _made(
+    kind: type[Connector],
+    config: ConnectorConfig,
+    connector_id: str,
+    runtime: Runtime,
+    path: tuple[str, ...],
+    source: str,
+) -> Connector:
+    try:
+        return kind(config, connector_id=connector_id, runtime=runtime)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            replace(problem, path=(*path, *problem.path), source=source) for problem in error.problems
+        ) from None
+    except Exception as error:
+        cause = str(error) if isinstance(error, ConnectorError) else type(error).__name__
+        message = f"the type cannot make a connector of this: {cause}"
+        raise ConfigurationError([Problem(path, message, source=source)]) from None
 
 
 def _read(

@@ -23,6 +23,7 @@ from .entry import ConnectorEntry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..config import ConnectorSettings
     from ..connector import KeyCache, MetadataCache, Sender
     from ..flow import CallbackParameters, Completed, Started
     from ..registry import Registry
@@ -71,13 +72,12 @@ class Tenant:
         ``settings`` are the keys of a ``[connectors.*]`` table (``type``, ``target``, ``name``, …).
         Raises ConfigurationError with every mistake, an unknown or unusable type among them.
         """
-        from ..config import read_connector
+        from ..config import make_connector
 
         shared, path = self._shared, ("connectors", connector_id)
-        chosen = read_connector(
-            connector_id, {"config": {} if config is None else config, **settings}, shared.registry
-        )
-        kind, target = shared.registry.type(str(chosen.type)), str(chosen.target)
+        table = {"config": {} if config is None else config, **settings}
+        chosen, connector = make_connector(connector_id, table, shared.registry, self._runtime)
+        target = str(chosen.target)
         problems = []
         if (self.name, connector_id) in shared.connectors:
             problems.append(Problem(path, "there is a connector of this id already", "choose another id"))
@@ -87,23 +87,25 @@ class Tenant:
             )
         if problems:
             raise ConfigurationError(problems)
-        runtime = Runtime(
+        entry = ConnectorEntry(
+            id=connector_id, type=connector.id, target=target, settings=chosen, connector=connector
+        )
+        shared.connectors[self.name, connector_id] = entry
+        shared.targets[self.name, target] = connector_id
+        return entry
+
+    def _runtime(self, settings: ConnectorSettings) -> Runtime:
+        shared = self._shared
+        return Runtime(
             sender=shared.sender,
             metadata_cache=shared.metadata_cache,
             key_cache=shared.key_cache,
             clock=shared.clock,
             tenant=self.name,
             network=NetworkPermission(
-                private=shared.allow_private_network, hosts=frozenset(chosen.private_hosts)
+                private=shared.allow_private_network, hosts=frozenset(settings.private_hosts)
             ),
         )
-        connector = kind(chosen.config, connector_id=connector_id, runtime=runtime)
-        entry = ConnectorEntry(
-            id=connector_id, type=kind.id, target=target, settings=chosen, connector=connector
-        )
-        shared.connectors[self.name, connector_id] = entry
-        shared.targets[self.name, target] = connector_id
-        return entry
 
     def connector(self, connector_id: str) -> ConnectorEntry:
         """The connector of that id, enabled or not. Raises NotFound."""
