@@ -22,7 +22,7 @@ def register(raised: Exception | None = None, sends: bool = False) -> Registry:
             if raised is not None:
                 raise raised
             if sends:
-                self.runtime.sender.send
+                getattr(self.runtime.sender, "send")  # noqa: B009
 
     registry = Registry()
     registry.register(Picky)
