@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 INDEX = re.compile(
     r"^\s*--(extra-)?index-url|^\s*--find-links|\bregistry\s*=\s*[\"\']?https?:"
-    r"|\"resolved\"\s*:\s*\"(https?|file):|https?://[^\s\"')]+\.(whl|tar\.gz|tgz)\b|\bfile:///(?!path\b)",
+    r"|\"resolved\"\s*:\s*\"(https?|file):|https?://[^\s\"')]+\.(whl|tar\.gz|tgz)\b",
     re.MULTILINE,
 )
 
