@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from ..connector import Refreshes
+from ..tokens import TokenSet
 from ..transaction import LIFETIME
 from .provider import Case, Provider, Scenario
 
@@ -50,29 +51,32 @@ class Actor:
         landed = await self.land(started)
         return await self.hub.complete(landed, connector=self.connector, binding=started.binding)
 
-    async def meet(self, case: Case) -> None:
-        """Play the case's scenario; raises what the library raises. The case stays in force."""
+    async def meet(self, case: Case) -> Completed | TokenSet:
+        """Play the case's scenario; return what the last step gave, or raise what the library raises.
+
+        The case stays in force.
+        """
         match case.scenario:
             case Scenario.SIGN_IN:
                 self.provider.deviate(case.name)
-                await self.sign_in(case)
+                return await self.sign_in(case)
             case Scenario.SECOND_SIGN_IN | Scenario.HOURS_LATER:
                 await self.sign_in()
                 if case.scenario is Scenario.HOURS_LATER:
                     self.advance(HOURS)
                 self.provider.deviate(case.name)
-                await self.sign_in(case)
+                return await self.sign_in(case)
             case Scenario.REFRESH:
                 tokens = (await self.sign_in()).tokens
                 self.provider.deviate(case.name)
                 connector = self.hub.connector(self.connector).connector
                 assert isinstance(connector, Refreshes)
-                await connector.refresh(tokens)
+                return await connector.refresh(tokens)
             case _:
                 self.provider.deviate(case.name)
-                await self._misdeliver(case)
+                return await self._misdeliver(case)
 
-    async def _misdeliver(self, case: Case) -> None:
+    async def _misdeliver(self, case: Case) -> Completed:
         started = await self.begin(case)
         landed = await self.land(started)
         binding, connector = started.binding, self.connector
@@ -85,7 +89,7 @@ class Actor:
                 connector = self.other
             case Scenario.LATE:
                 self.advance(LIFETIME + 1)
-        await self.hub.complete(landed, connector=connector, binding=binding)
+        return await self.hub.complete(landed, connector=connector, binding=binding)
 
     def held(self) -> list[str]:
         """Every secret of the run so far: what was sent, what was given, what the browser carries."""

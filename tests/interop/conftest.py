@@ -1,4 +1,4 @@
-"""Independent providers as processes of their own, a browser of few words, and a connector under test."""
+"""Independent providers as processes of their own, and a browser of few words."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urljoin
 
 import httpx
 import pytest
-from pydantic import SecretStr
+from connectors_oidc import OIDC
 
+from connectors_core.connector import Connector
 from connectors_core.hub import Hub
-from connectors_core.metadata import ConnectorMetadata
-from connectors_core.oauth2 import OAuth2Config, read_signing_key
-from connectors_core.oidc import OIDCConnector
 from connectors_core.registry import Registry
 
 HERE = Path(__file__).parent
@@ -79,52 +77,22 @@ def python_server(package: str, code: str, *arguments: str) -> Iterator[str]:
         yield json.loads(line)["issuer"]
 
 
-class InteropConfig(OAuth2Config):
-    issuer: str
-    auth_method: str | None = None
-    private_key: SecretStr | None = None
-    secret_algorithm: str = "HS256"
-    id_token_algorithms: frozenset[str] | None = None
-    response_mode: str | None = None
-    assertion_audience: Literal["issuer", "token_endpoint"] = "issuer"
-
-
-class Interop(OIDCConnector):
-    """An OpenID Connect connector that takes everything from its configuration."""
-
-    id = "interop"
-    metadata = ConnectorMetadata(name={"en": "Interop"})
-    Config = InteropConfig
-    config: InteropConfig
-
-    def configured(self) -> Mapping[str, Any]:
-        config = self.config
-        key = config.private_key and read_signing_key(config.private_key.get_secret_value())
-        return {
-            "issuer": config.issuer,
-            "token_endpoint_auth_method": config.auth_method,
-            "signing_key": key,
-            "client_secret_jwt_signing_algorithm": config.secret_algorithm,
-            "id_token_algorithms": config.id_token_algorithms,
-            "response_mode": config.response_mode,
-            "client_assertion_audience": config.assertion_audience,
-        }
-
-
 OpenHub = Callable[..., Any]
 
 
 @pytest.fixture
 def open_hub() -> OpenHub:
-    """``async with open_hub(issuer=…, client_id=…) as hub``: a hub with the connector ``interop``."""
+    """``async with open_hub(issuer=…, clientId=…) as hub``: a hub with the connector ``interop``.
+
+    It is of the type given, else of the generic OpenID Connect type as it is shipped.
+    """
 
     @asynccontextmanager
-    async def opened(*types: type, **config: Any) -> AsyncIterator[Hub]:
+    async def opened(kind: type[Connector] = OIDC, **config: Any) -> AsyncIterator[Hub]:
         registry = Registry()
-        for cls in types or (Interop,):
-            registry.register(cls)
+        registry.register(kind)
         async with Hub(registry, allow_private_network=True) as hub:
-            hub.add("interop", type=(types or (Interop,))[0].id, config=config)
+            hub.add("interop", type=kind.id, config=config)
             yield hub
 
     return opened

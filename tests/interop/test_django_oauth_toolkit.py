@@ -13,11 +13,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from connectors_core.errors import InvalidGrant
 from connectors_core.metadata import ConnectorMetadata, ServerMetadata
-from connectors_core.oauth2 import OAuth2Connector, ProfileMap
+from connectors_core.oauth2 import OAuth2Config, OAuth2Connector, ProfileMap
 from connectors_core.testing.provider.keys import private_key
-from tests.interop.conftest import REDIRECT_URI, InteropConfig, cannot, running
+from tests.interop.conftest import REDIRECT_URI, cannot, running
 
 SECRET = "fake secret+with%every:kind/of~character=! of more than 32 bytes"
+
+
+class PlainConfig(OAuth2Config):
+    issuer: str
+    token_endpoint_auth_method: str | None = None
 
 
 class Plain(OAuth2Connector):
@@ -25,8 +30,8 @@ class Plain(OAuth2Connector):
 
     id = "plain"
     metadata = ConnectorMetadata(name={"en": "Plain"})
-    Config = InteropConfig
-    config: InteropConfig
+    Config = PlainConfig
+    config: PlainConfig
     scopes = ("read",)
     profile_map = ProfileMap(id="id", name="login", email="contact.emails[0]")
 
@@ -38,7 +43,7 @@ class Plain(OAuth2Connector):
             revocation_endpoint=f"{base}/revoke_token/",
             userinfo_endpoint=f"{base.removesuffix('/o')}/me",
         )
-        return {"server": server, "token_endpoint_auth_method": self.config.auth_method}
+        return {"server": server, "token_endpoint_auth_method": self.config.token_endpoint_auth_method}
 
 
 def client(client_id: str, **more: Any) -> dict[str, Any]:
@@ -74,7 +79,7 @@ def issuer() -> Iterator[str]:
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", None])
 async def test_plain_oauth_with_endpoints_typed_in(issuer, open_hub, sign_in, method):
     async with open_hub(
-        Plain, issuer=issuer, client_id="confidential", client_secret=SECRET, auth_method=method
+        Plain, issuer=issuer, clientId="confidential", clientSecret=SECRET, tokenEndpointAuthMethod=method
     ) as hub:
         completed = await sign_in(hub)
         profile = completed.profile
@@ -85,12 +90,12 @@ async def test_plain_oauth_with_endpoints_typed_in(issuer, open_hub, sign_in, me
 
 
 async def test_a_public_client_of_plain_oauth(issuer, open_hub, sign_in):
-    async with open_hub(Plain, issuer=issuer, client_id="public", auth_method="none") as hub:
+    async with open_hub(Plain, issuer=issuer, clientId="public", tokenEndpointAuthMethod="none") as hub:
         assert (await sign_in(hub)).profile.id == "1"
 
 
 async def test_openid_connect_with_an_issuer_that_has_a_path(issuer, open_hub, sign_in):
-    async with open_hub(issuer=issuer, client_id="confidential", client_secret=SECRET) as hub:
+    async with open_hub(issuer=issuer, clientId="confidential", clientSecret=SECRET) as hub:
         completed = await sign_in(hub)
         assert completed.identity.issuer == issuer
         assert completed.profile.email == "alice@example.test"
@@ -99,13 +104,16 @@ async def test_openid_connect_with_an_issuer_that_has_a_path(issuer, open_hub, s
 
 async def test_an_id_token_signed_with_the_secret(issuer, open_hub, sign_in):
     async with open_hub(
-        issuer=issuer, client_id="symmetric", client_secret=SECRET, id_token_algorithms=["HS256"]
+        issuer=issuer,
+        clientId="symmetric",
+        clientSecret=SECRET,
+        idTokenVerificationConfig={"algorithms": ["HS256"]},
     ) as hub:
         assert (await sign_in(hub)).profile.id == "1"
 
 
 async def test_refresh_tokens_rotate_and_reuse_ends_the_family(issuer, open_hub, sign_in):
-    async with open_hub(Plain, issuer=issuer, client_id="confidential", client_secret=SECRET) as hub:
+    async with open_hub(Plain, issuer=issuer, clientId="confidential", clientSecret=SECRET) as hub:
         first = (await sign_in(hub)).tokens
         connector = hub.connector("interop").connector
         second = await connector.refresh(first)
@@ -116,7 +124,7 @@ async def test_refresh_tokens_rotate_and_reuse_ends_the_family(issuer, open_hub,
 
 
 async def test_revocation(issuer, open_hub, sign_in):
-    async with open_hub(Plain, issuer=issuer, client_id="confidential", client_secret=SECRET) as hub:
+    async with open_hub(Plain, issuer=issuer, clientId="confidential", clientSecret=SECRET) as hub:
         tokens = (await sign_in(hub)).tokens
         connector = hub.connector("interop").connector
         await connector.revoke(tokens)

@@ -7,18 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from connectors_core.errors import IdTokenRejected
-from connectors_core.oidc import ClaimsSource
 from connectors_core.testing.provider import SigningKey
 from connectors_core.testing.provider.keys import read_compact
-from tests.interop.conftest import Interop, node_server
+from tests.interop.conftest import node_server
 
 ALGORITHMS = ("RS384", "RS512", "PS384", "PS512", "ES384", "ES512", "EdDSA")
+EXPECTED = {"algorithms": list(ALGORITHMS)}
 KEYS = [SigningKey.make(alg, kid=alg).private_jwk() for alg in ALGORITHMS]
-
-
-class FromUserinfo(Interop):
-    id = "from-userinfo"
-    claims_source = ClaimsSource.USERINFO
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +24,7 @@ def issuer() -> Iterator[str]:
 
 async def test_id_tokens_of_every_key_are_verified(issuer, open_hub, sign_in):
     seen = set()
-    async with open_hub(issuer=issuer, client_id="any", id_token_algorithms=list(ALGORITHMS)) as hub:
+    async with open_hub(issuer=issuer, clientId="any", idTokenVerificationConfig=EXPECTED) as hub:
         for _ in range(2 * len(ALGORITHMS)):
             completed = await sign_in(hub)
             assert completed.identity.subject == "johndoe"
@@ -38,14 +33,16 @@ async def test_id_tokens_of_every_key_are_verified(issuer, open_hub, sign_in):
 
 
 async def test_an_algorithm_that_was_not_configured_is_refused(issuer, open_hub, sign_in):
-    async with open_hub(issuer=issuer, client_id="any", id_token_algorithms=["ES256"]) as hub:
+    async with open_hub(
+        issuer=issuer, clientId="any", idTokenVerificationConfig={"algorithms": ["ES256"]}
+    ) as hub:
         with pytest.raises(IdTokenRejected, match="alg"):
             await sign_in(hub)
 
 
 async def test_userinfo_alone_with_an_unverified_address(issuer, open_hub, sign_in):
     async with open_hub(
-        FromUserinfo, issuer=issuer, client_id="any", id_token_algorithms=list(ALGORITHMS)
+        issuer=issuer, clientId="any", idTokenVerificationConfig=EXPECTED, claimsSource="userinfo"
     ) as hub:
         profile = (await sign_in(hub)).profile
         assert (profile.id, profile.name) == ("johndoe", "John Doe")
@@ -53,7 +50,7 @@ async def test_userinfo_alone_with_an_unverified_address(issuer, open_hub, sign_
 
 
 async def test_scopes_other_than_asked_are_reported_as_granted(issuer, open_hub, sign_in):
-    async with open_hub(issuer=issuer, client_id="any", id_token_algorithms=list(ALGORITHMS)) as hub:
+    async with open_hub(issuer=issuer, clientId="any", idTokenVerificationConfig=EXPECTED) as hub:
         tokens = (await sign_in(hub)).tokens
         assert tokens.scopes == {"dummy"}
         assert "openid" in tokens.requested

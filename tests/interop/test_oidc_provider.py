@@ -83,17 +83,19 @@ async def check(hub, sign_in) -> Any:
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 async def test_a_client_authenticates_by_secret(issuer, open_hub, sign_in, method):
-    async with open_hub(issuer=issuer, client_id=method, client_secret=SECRET, auth_method=method) as hub:
+    async with open_hub(
+        issuer=issuer, clientId=method, clientSecret=SECRET, tokenEndpointAuthMethod=method
+    ) as hub:
         await check(hub, sign_in)
 
 
 async def test_the_method_is_chosen_from_the_metadata(issuer, open_hub, sign_in):
-    async with open_hub(issuer=issuer, client_id="client_secret_basic", client_secret=SECRET) as hub:
+    async with open_hub(issuer=issuer, clientId="client_secret_basic", clientSecret=SECRET) as hub:
         await check(hub, sign_in)
 
 
 async def test_a_public_client_signs_in_with_pkce_alone(issuer, open_hub, sign_in):
-    async with open_hub(issuer=issuer, client_id="none", auth_method="none") as hub:
+    async with open_hub(issuer=issuer, clientId="none", tokenEndpointAuthMethod="none") as hub:
         await check(hub, sign_in)
 
 
@@ -101,10 +103,10 @@ async def test_a_public_client_signs_in_with_pkce_alone(issuer, open_hub, sign_i
 async def test_a_client_authenticates_by_an_assertion_of_its_secret(issuer, open_hub, sign_in, algorithm):
     async with open_hub(
         issuer=issuer,
-        client_id=algorithm,
-        client_secret=SECRET,
-        auth_method="client_secret_jwt",
-        secret_algorithm=algorithm,
+        clientId=algorithm,
+        clientSecret=SECRET,
+        tokenEndpointAuthMethod="client_secret_jwt",
+        clientSecretJwtSigningAlgorithm=algorithm,
     ) as hub:
         await check(hub, sign_in)
 
@@ -116,31 +118,37 @@ async def test_a_client_authenticates_by_an_assertion_of_its_key(
 ):
     async with open_hub(
         issuer=issuer,
-        client_id=f"private-{algorithm}",
-        auth_method="private_key_jwt",
-        private_key=json.dumps(key(algorithm, number=9).private_jwk()),
-        assertion_audience=audience,
+        clientId=f"private-{algorithm}",
+        tokenEndpointAuthMethod="private_key_jwt",
+        privateKey=json.dumps(key(algorithm, number=9).private_jwk()),
+        clientAssertionAudience=audience,
     ) as hub:
         await check(hub, sign_in)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 async def test_id_tokens_of_each_algorithm_are_verified(issuer, open_hub, sign_in, algorithm):
-    async with open_hub(issuer=issuer, client_id=f"id-{algorithm}", client_secret=SECRET) as hub:
+    async with open_hub(issuer=issuer, clientId=f"id-{algorithm}", clientSecret=SECRET) as hub:
         completed = await check(hub, sign_in)
         assert read_compact(completed.tokens.id_token)[0]["alg"] == algorithm
 
 
 async def test_an_id_token_signed_with_the_secret_is_verified_where_configured(issuer, open_hub, sign_in):
     async with open_hub(
-        issuer=issuer, client_id="id-HS256", client_secret=SECRET, id_token_algorithms=["HS256"]
+        issuer=issuer,
+        clientId="id-HS256",
+        clientSecret=SECRET,
+        idTokenVerificationConfig={"algorithms": ["HS256"]},
     ) as hub:
         await check(hub, sign_in)
 
 
 async def test_form_post_brings_the_answer_in_a_form(issuer, open_hub, browser):
     async with open_hub(
-        issuer=issuer, client_id="client_secret_basic", client_secret=SECRET, response_mode="form_post"
+        issuer=issuer,
+        clientId="client_secret_basic",
+        clientSecret=SECRET,
+        authRequestOptionalConfig={"responseMode": "form_post"},
     ) as hub:
         started = await hub.begin("interop", redirect_uri=REDIRECT_URI)
         landed = await browser.go(started.uri)
@@ -151,7 +159,7 @@ async def test_form_post_brings_the_answer_in_a_form(issuer, open_hub, browser):
 
 async def test_the_answer_names_its_issuer(issuer, open_hub, browser):
     """RFC 9207: announced in the metadata, and checked."""
-    async with open_hub(issuer=issuer, client_id="client_secret_basic", client_secret=SECRET) as hub:
+    async with open_hub(issuer=issuer, clientId="client_secret_basic", clientSecret=SECRET) as hub:
         started = await hub.begin("interop", redirect_uri=REDIRECT_URI)
         landed = await browser.go(started.uri)
         assert dict(landed.parameters)["iss"] == issuer
@@ -161,17 +169,13 @@ async def test_the_answer_names_its_issuer(issuer, open_hub, browser):
 
 async def test_an_issuer_with_a_path(issuer_with_path, open_hub, sign_in):
     assert issuer_with_path.endswith("/tenant/one")
-    async with open_hub(
-        issuer=issuer_with_path, client_id="client_secret_basic", client_secret=SECRET
-    ) as hub:
+    async with open_hub(issuer=issuer_with_path, clientId="client_secret_basic", clientSecret=SECRET) as hub:
         completed = await check(hub, sign_in)
         assert completed.identity.issuer == issuer_with_path
 
 
 async def test_keys_rotate_between_two_sign_ins(issuer_with_path, open_hub, sign_in):
-    async with open_hub(
-        issuer=issuer_with_path, client_id="client_secret_basic", client_secret=SECRET
-    ) as hub:
+    async with open_hub(issuer=issuer_with_path, clientId="client_secret_basic", clientSecret=SECRET) as hub:
         await check(hub, sign_in)
         rotated = [key(algorithm, number=1).private_jwk() for algorithm in ALGORITHMS]
         origin = issuer_with_path.removesuffix("/tenant/one")
@@ -183,8 +187,8 @@ async def test_keys_rotate_between_two_sign_ins(issuer_with_path, open_hub, sign
 async def test_tokens_are_refreshed_rotated_and_revoked(issuer, open_hub, sign_in):
     async with open_hub(
         issuer=issuer,
-        client_id="client_secret_basic",
-        client_secret=SECRET,
+        clientId="client_secret_basic",
+        clientSecret=SECRET,
         scope="openid email offline_access",
     ) as hub:
         first = (await sign_in(hub)).tokens
@@ -200,9 +204,9 @@ async def test_tokens_are_refreshed_rotated_and_revoked(issuer, open_hub, sign_i
 async def test_reuse_of_a_rotated_refresh_token_ends_the_grant(issuer, open_hub, sign_in):
     async with open_hub(
         issuer=issuer,
-        client_id="client_secret_post",
-        client_secret=SECRET,
-        auth_method="client_secret_post",
+        clientId="client_secret_post",
+        clientSecret=SECRET,
+        tokenEndpointAuthMethod="client_secret_post",
         scope="openid offline_access",
     ) as hub:
         first = (await sign_in(hub)).tokens
@@ -214,7 +218,7 @@ async def test_reuse_of_a_rotated_refresh_token_ends_the_grant(issuer, open_hub,
 
 
 async def test_the_person_says_no(issuer, open_hub, browser):
-    async with open_hub(issuer=issuer, client_id="client_secret_basic", client_secret=SECRET) as hub:
+    async with open_hub(issuer=issuer, clientId="client_secret_basic", clientSecret=SECRET) as hub:
         started = await hub.begin("interop", redirect_uri=REDIRECT_URI)
         landed = await browser.go(started.uri, leave_by="/abort")
         with pytest.raises(AccessDenied):
@@ -222,7 +226,7 @@ async def test_the_person_says_no(issuer, open_hub, browser):
 
 
 async def test_prompt_none_without_a_session_asks_for_a_login(issuer, open_hub, browser):
-    async with open_hub(issuer=issuer, client_id="client_secret_basic", client_secret=SECRET) as hub:
+    async with open_hub(issuer=issuer, clientId="client_secret_basic", clientSecret=SECRET) as hub:
         started = await hub.begin("interop", redirect_uri=REDIRECT_URI, parameters={"prompt": "none"})
         landed = await browser.go(started.uri)
         with pytest.raises(LoginRequired):
@@ -230,13 +234,13 @@ async def test_prompt_none_without_a_session_asks_for_a_login(issuer, open_hub, 
 
 
 async def test_max_age_brings_auth_time(issuer, open_hub, sign_in):
-    async with open_hub(issuer=issuer, client_id="client_secret_basic", client_secret=SECRET) as hub:
+    async with open_hub(issuer=issuer, clientId="client_secret_basic", clientSecret=SECRET) as hub:
         completed = await sign_in(hub, parameters={"max_age": "600"})
         assert completed.tokens.claims["auth_time"]
 
 
 async def test_the_provider_ends_its_session_and_sends_the_browser_back(issuer, open_hub, sign_in, browser):
-    async with open_hub(issuer=issuer, client_id="client_secret_basic", client_secret=SECRET) as hub:
+    async with open_hub(issuer=issuer, clientId="client_secret_basic", clientSecret=SECRET) as hub:
         completed = await sign_in(hub)
         uri = await hub.connector("interop").connector.end_session_uri(
             id_token_hint=completed.tokens.id_token,

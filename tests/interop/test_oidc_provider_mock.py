@@ -36,14 +36,14 @@ async def registered(issuer, browser):
     async def register(method: str) -> dict[str, str]:
         asked = {"redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": method}
         answer = (await browser.http.post(f"{issuer}/oauth2/clients", json=asked)).json()
-        return {"issuer": issuer, "client_id": answer["client_id"], "client_secret": answer["client_secret"]}
+        return {"issuer": issuer, "clientId": answer["client_id"], "clientSecret": answer["client_secret"]}
 
     return register
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 async def test_a_person_signs_in(registered, open_hub, sign_in, method):
-    async with open_hub(**await registered(method), auth_method=method) as hub:
+    async with open_hub(**await registered(method), tokenEndpointAuthMethod=method) as hub:
         completed = await sign_in(hub)
         profile = completed.profile
         assert (profile.id, profile.name, profile.email) == ("alice", "Alice Example", "alice@example.test")
@@ -51,7 +51,7 @@ async def test_a_person_signs_in(registered, open_hub, sign_in, method):
 
 
 async def test_a_wrong_secret_is_refused(registered, open_hub, sign_in):
-    config = await registered("client_secret_basic") | {"client_secret": "fake-wrong-secret"}
+    config = await registered("client_secret_basic") | {"clientSecret": "fake-wrong-secret"}
     async with open_hub(**config) as hub:
         with pytest.raises(TokenEndpointError) as refused:
             await sign_in(hub)

@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager, nullcontext
 import pytest
 
 from connectors_core.errors import ConnectorError, NotSent
+from connectors_core.flow import Completed
 from connectors_core.http import HttpSender
 from connectors_core.hub import Hub
 from connectors_core.metadata import ConnectorMetadata
 from connectors_core.oidc import OIDCConfig, OIDCConnector
+from connectors_core.profile import IdentityKey
 from connectors_core.registry import Registry
 from connectors_core.testing.provider import CASES, Client, make_tls
 from connectors_core.testing.scenarios import Actor
@@ -52,13 +54,19 @@ async def acting(provider, clock, *, sockets=False, slow=False):
 async def meet(actor, case, caplog):
     """Play one case, and hold its outcome against what every case promises."""
     caplog.set_level(logging.DEBUG)
-    error = None
+    error, outcome = None, None
     try:
-        await actor.meet(case)
+        outcome = await actor.meet(case)
     except ConnectorError as raised:
         error = raised
     told = "".join(traceback.format_exception(error)) if error else ""
     assert (error.code if error else None) == case.expected, told
+    if isinstance(outcome, Completed):
+        assert outcome.identity == IdentityKey(actor.provider.issuer, "alice-1")
+        assert outcome.profile.email == "alice@example.test"
+        assert outcome.profile.email_verified is (
+            None if case.name == "userinfo.email-verified-text" else True
+        )
     shown = [told, repr(error), repr(vars(error)) if error else "", caplog.text]
     assert not [secret for secret in actor.held() if any(secret in text for text in shown)]
     codes = [r.parameters["code"] for r in actor.provider.requests.of("token") if "code" in r.parameters]

@@ -53,7 +53,8 @@ async def test_faults_look_the_same_with_and_without_sockets(provider, fault, so
     expected = FAULTS[fault] if sockets else httpx.TransportError
     async with provider.serving():
         transport = None if sockets else provider.transport()
-        async with httpx.AsyncClient(transport=transport, timeout=0.2) as http:
+        timeout = httpx.Timeout(5.0, read=0.2 if fault is Fault.SILENCE else 5.0)
+        async with httpx.AsyncClient(transport=transport, timeout=timeout) as http:
             provider.answer_next("jwks", fault)
             with pytest.raises(expected):
                 await http.get(provider.url("jwks"))

@@ -148,8 +148,14 @@ def answer(body: bytes | str | Any = b"", *, status: int = 200, media: str = "",
 
 
 def respond(**fields: Any) -> Edit:
-    """The same answer with other fields: ``respond(status=400)``."""
+    """The same answer with other fields."""
     return lambda response, provider: replace(response, **fields)
+
+
+def with_status(status: int, **headers: str) -> Edit:
+    """The right body under another status: only who looks at the status sees what is wrong."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda response, provider: replace(response, status=status, headers={**response.headers, **named})
 
 
 def fails(fault: Fault) -> Edit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..messages import Fault
-from .case import Case, Scenario, answer, case, changed, fails, having, respond, without
+from .case import Case, Scenario, answer, case, changed, fails, having, respond, with_status, without
 
 _NO = "provider_error"
 _HTML = "<!doctype html><title>Sign in</title>"
@@ -92,7 +92,7 @@ TABLE: tuple[Case, ...] = (
         "OpenID Connect Discovery §4.2",
         "a redirect to another host",
         _NO,
-        answer_discovery=answer(status=302, location="https://other.test/.well-known/openid-configuration"),
+        answer_discovery=with_status(302, location="https://other.test/.well-known/openid-configuration"),
     ),
     case(
         "discovery.html",
@@ -136,7 +136,7 @@ TABLE: tuple[Case, ...] = (
         "outage",
         "status 503",
         _NO,
-        answer_discovery=answer("busy", status=503, media="text/plain"),
+        answer_discovery=with_status(503),
     ),
     case(
         "discovery.reset",
@@ -151,7 +151,7 @@ TABLE: tuple[Case, ...] = (
         "status 503 while good metadata is cached",
         None,
         scenario=Scenario.HOURS_LATER,
-        answer_discovery=answer("busy", status=503, media="text/plain"),
+        answer_discovery=with_status(503),
     ),
     case(
         "discovery.unknown-members",

@@ -41,13 +41,19 @@ def _stranger(provider: Provider) -> Any:
 
 
 def _embedded(token: str, provider: Provider) -> str:
-    own = SigningKey.make(provider.algorithm, kid="mine", number=66)
-    return str(_again({"jwk": own.jwk(), "kid": "mine"}, key=_stranger)(token, provider))
+    own = SigningKey.make(provider.algorithm, kid=provider.keys[0].kid, number=66)
+    return str(_again({"jwk": own.jwk()}, key=_stranger)(token, provider))
 
 
 def _unsigned(token: str, provider: Provider) -> str:
     _, payload, _ = token.split(".")
     return f"{b64(json.dumps({'alg': 'none'}).encode())}.{payload}."
+
+
+def _none_but_signed(token: str, provider: Provider) -> str:
+    """The three parts that a reader expects, and nobody's signature."""
+    _, payload, _ = token.split(".")
+    return f"{b64(json.dumps({'alg': 'none'}).encode())}.{payload}.{b64(b'none')}"
 
 
 def _forged(token: str, provider: Provider) -> str:
@@ -165,6 +171,13 @@ TABLE: tuple[Case, ...] = (
         claims=ago("auth_time", 7200),
     ),
     case("id_token.alg-none", "RFC 8725 §3.2", "alg none and no signature", _NO, id_token=_unsigned),
+    case(
+        "id_token.alg-none-signed",
+        "RFC 8725 §3.2",
+        "alg none and something in place of a signature",
+        _NO,
+        id_token=_none_but_signed,
+    ),
     case(
         "id_token.alg-confusion",
         "RFC 8725 §2.1",

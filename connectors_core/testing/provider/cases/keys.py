@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..keys import SigningKey, b64
 from ..messages import Fault
-from .case import Case, Edit, Scenario, answer, case, fails, without
+from .case import Case, Edit, Scenario, answer, case, fails, with_status, without
 
 if TYPE_CHECKING:
     from ..provider import Provider
@@ -167,7 +167,7 @@ TABLE: tuple[Case, ...] = (
         "outage",
         "status 503 and nothing cached",
         "provider_error",
-        answer_jwks=answer("busy", status=503, media="text/plain"),
+        answer_jwks=with_status(503),
     ),
     case(
         "keys.outage-after-success",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..messages import Fault
-from .case import Case, Scenario, answer, case, fails, having, without
+from .case import Case, Scenario, answer, case, fails, having, with_status, without
 
 
 def _refresh(
@@ -103,7 +103,7 @@ TABLE: tuple[Case, ...] = (
         "RFC 9700 §4.12",
         "a redirect that would carry the token elsewhere",
         "invalid_token_response",
-        answer_refresh=answer(status=307, location="https://other.test/token"),
+        answer_refresh=with_status(307, location="https://other.test/token"),
     ),
     _refresh(
         "cut",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..messages import Fault, Response
-from .case import Case, answer, case, fails, having, respond, without
+from .case import Case, answer, case, fails, having, respond, with_status, without
 
 if TYPE_CHECKING:
     from ..provider import Provider
@@ -27,7 +27,7 @@ def _redirect(status: int) -> Case:
         "RFC 9700 §4.12",
         f"a redirect {status} that would carry the code elsewhere",
         _NO,
-        answer_token=answer(status=status, location="https://other.test/token"),
+        answer_token=with_status(status, location="https://other.test/token"),
     )
 
 
@@ -104,7 +104,7 @@ TABLE: tuple[Case, ...] = (
         "RFC 6749 §5.2",
         "a token with status 400",
         "provider_error",
-        answer_token=respond(status=400),
+        answer_token=with_status(400),
     ),
     case(
         "token_endpoint.error-echo",

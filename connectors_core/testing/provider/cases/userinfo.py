@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..messages import Fault
-from .case import Case, answer, case, changed, fails, having, without
+from .case import Case, answer, case, changed, fails, having, with_status, without
 
 _SUB = "OpenID Connect Core §5.3.2"
 _THIN = {"claims_in_id_token": False}
@@ -45,14 +45,14 @@ TABLE: tuple[Case, ...] = (
         "RFC 6750 §3.1",
         "status 401",
         "provider_error",
-        answer_userinfo=answer(status=401, www_authenticate='Bearer error="invalid_token"'),
+        answer_userinfo=with_status(401, www_authenticate='Bearer error="invalid_token"'),
     ),
     _userinfo(
         "redirect",
         "RFC 9700 §4.12",
         "a redirect that would carry the token elsewhere",
         "provider_error",
-        answer_userinfo=answer(status=307, location="https://other.test/userinfo"),
+        answer_userinfo=with_status(307, location="https://other.test/userinfo"),
     ),
     _userinfo(
         "reset",
