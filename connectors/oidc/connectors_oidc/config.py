@@ -93,6 +93,13 @@ class AuthRequestOptionalConfig(ConnectorConfig):
             raise ValueError(f"must be {expected}: other flows hand tokens to the browser")
         return value
 
+    def parameters(self) -> dict[str, str]:
+        """Those that are sent as they stand."""
+        names = {"display", "prompt", "ui_locales", "login_hint", "acr_values"}
+        sent = self.model_dump(include=names, exclude_none=True)
+        hint = self.id_token_hint and self.id_token_hint.get_secret_value()
+        return {**sent, "id_token_hint": hint} if hint else sent
+
 
 class ProfileMapConfig(ConnectorConfig):
     """Where each profile field stands among the claims: dotted paths, array indices, alternatives."""

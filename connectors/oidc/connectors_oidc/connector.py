@@ -34,18 +34,13 @@ class OIDC(OIDCConnector):
         config = self.config
         verification, request = config.id_token_verification_config, config.auth_request_optional_config
         issuers = _texts(verification.issuer)
-        server = self._typed_in(issuers)
+        known = config.issuer or issuers
         audiences = (*config.additional_audiences, *_texts(verification.audience))
-        sent = request.model_dump(include=_REQUEST, exclude_none=True)
-        if request.id_token_hint is not None:
-            sent["id_token_hint"] = request.id_token_hint.get_secret_value()
         return {
-            "issuer": config.issuer,
-            "server": server,
+            **{name: getattr(config, name) for name in _SAME_NAME},
+            "server": self._typed_in(issuers),
             "issuers": frozenset(issuers) or None,
-            "issuer_unchecked_because": ""
-            if config.issuer or issuers
-            else "the configuration names no issuer",
+            "issuer_unchecked_because": "" if known else "the configuration names no issuer",
             "additional_audiences": frozenset(audiences) - {config.client_id},
             "id_token_algorithms": verification.algorithms and frozenset(verification.algorithms),
             "id_token_typ": verification.typ,
@@ -55,17 +50,10 @@ class OIDC(OIDCConnector):
             "verification_time": verification.current_date and verification.current_date.timestamp(),
             "max_age": request.max_age,
             "response_mode": request.response_mode,
-            "authorization_parameters": {**sent, **config.custom_config},
+            "authorization_parameters": {**request.parameters(), **config.custom_config},
             "token_parameters": config.custom_config,
             "refresh_parameters": config.custom_config,
-            "token_endpoint_auth_method": config.token_endpoint_auth_method,
-            "encode_basic_credentials": config.encode_basic_credentials,
-            "client_secret_jwt_signing_algorithm": config.client_secret_jwt_signing_algorithm,
             "signing_key": self._signing_key(),
-            "client_assertion_audience": config.client_assertion_audience,
-            "pkce_off_because": config.pkce_off_because,
-            "claims_source": config.claims_source,
-            "nonce_policy": config.nonce_policy,
             "profile_map": self._profile_map(),
         }
 
@@ -99,7 +87,10 @@ class OIDC(OIDCConnector):
         )
 
 
-_REQUEST = {"display", "prompt", "ui_locales", "login_hint", "acr_values"}
+_SAME_NAME = (
+    *("issuer", "claims_source", "nonce_policy", "pkce_off_because", "token_endpoint_auth_method"),
+    *("encode_basic_credentials", "client_secret_jwt_signing_algorithm", "client_assertion_audience"),
+)
 
 
 def _texts(value: str | tuple[str, ...] | None) -> tuple[str, ...]:

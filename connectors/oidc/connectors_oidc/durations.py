@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-_FORM = re.compile(r"\+? ?(\d{1,9}(?:\.\d{1,9})?) ?([a-z]+)", re.IGNORECASE | re.ASCII)
+_FORM = re.compile(r"(?:\+ ?)?(\d{1,9}(?:\.\d{1,9})?) ?([a-z]+)", re.IGNORECASE | re.ASCII)
 _UNITS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
