@@ -11,7 +11,11 @@ log = logging.getLogger("connectors_host.access")
 
 
 class AccessLog:
-    """Logs requests at INFO. The query is left out: callbacks carry codes and states in it."""
+    """Logs requests at INFO. The query is left out: callbacks carry codes and states in it.
+
+    uvicorn's own access log, which is on unless ``connectors serve`` runs it, reads the query from
+    its scope when the answer begins. So the application gets a copy, and the original loses it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -20,6 +24,8 @@ class AccessLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        inner = dict(scope)
+        scope["query_string"] = b""
         began = time.perf_counter()
         status = 0
 
@@ -30,10 +36,10 @@ class AccessLog:
             await send(message)
 
         try:
-            await self.app(scope, receive, watched)
+            await self.app(inner, receive, watched)
         finally:
             elapsed = (time.perf_counter() - began) * 1000
-            log.info("%s %s %d %.1fms", scope["method"], _path(scope), status, elapsed)
+            log.info("%s %s %d %.1fms", inner["method"], _path(inner), status, elapsed)
 
 
 def _path(scope: Scope) -> str:

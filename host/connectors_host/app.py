@@ -56,7 +56,7 @@ def create_app(
         configuration = load_configuration(
             Path(configuration or os.environ.get(CONFIG_VARIABLE) or CONFIG_FILE)
         )
-    settings, hub = configuration.host, hub or Hub.from_config(configuration)
+    settings, hub = configuration.host, hub or Hub.from_config(configuration, clock=clock)
     logos = Logos(hub.connectors())
 
     @asynccontextmanager

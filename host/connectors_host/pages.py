@@ -46,7 +46,7 @@ class Pages:
         texts = PAGES[language]
 
         def text(key: str, /, **values: str) -> str:
-            return texts[key].format_map({"host": self._site, **values})
+            return texts[key].format_map(values)
 
         html = self._templates.get_template(template).render(
             language=language, text=text, style=self._style, site=self._site, **context

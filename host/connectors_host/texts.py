@@ -8,8 +8,8 @@ PAGES: Mapping[str, Mapping[str, str]] = {
     "en": {
         "sign_in": "Sign in",
         "sign_up": "Create your account",
-        "to_continue": "to continue to {host}",
-        "to_join": "to use {host}",
+        "choose": "Choose how you want to continue.",
+        "choose_new": "Choose an account that you already have elsewhere.",
         "continue_with": "Continue with {name}",
         "no_connectors": "No way to sign in has been set up here yet.",
         "have_account": "Already have an account?",
@@ -43,8 +43,8 @@ PAGES: Mapping[str, Mapping[str, str]] = {
     "ja": {
         "sign_in": "サインイン",
         "sign_up": "アカウントを作成",
-        "to_continue": "{host} に進みます",
-        "to_join": "{host} を利用します",
+        "choose": "続ける方法を選んでください。",
+        "choose_new": "すでにお持ちのアカウントを選んでください。",
         "continue_with": "{name}で続ける",
         "no_connectors": "サインインの方法がまだ設定されていません。",
         "have_account": "アカウントをお持ちですか？",
@@ -83,7 +83,7 @@ ERRORS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "en": {
         "access_denied": (
             "Sign-in was cancelled",
-            "{name} did not give its permission. Nothing was changed.",
+            "The request was declined at {name}. Nothing was changed.",
         ),
         "login_required": ("Sign in at {name} first", "{name} does not know who you are in this browser."),
         "consent_required": ("{name} needs your consent", "Start again, and {name} will ask you."),
@@ -149,7 +149,7 @@ ERRORS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "ja": {
         "access_denied": (
             "サインインがキャンセルされました",
-            "{name} で許可されませんでした。何も変更されていません。",
+            "{name} で要求が拒否されました。何も変更されていません。",
         ),
         "login_required": (
             "先に {name} にサインインしてください",
