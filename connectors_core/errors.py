@@ -41,6 +41,10 @@
     │   ├── ScopeRequired                missing, granted
     │   ├── ReauthorizationRequired      reason
     │   └── TemporarilyUnavailable       retry_after
+    ├── VaultError                       what is sealed stays closed
+    │   ├── KeyUnavailable               try again
+    │   ├── UnknownKey                   the operator must bring the key
+    │   └── SealBroken                   changed, moved or truncated: nothing of it is used
     └── StorageError
 
 A class exists where a caller acts differently. ``code`` is stable and documented in
@@ -404,6 +408,27 @@ class TemporarilyUnavailable(GrantError):
     def __init__(self, *, retry_after: float) -> None:
         self.retry_after = retry_after
         super().__init__(f"the provider cannot be reached; try again in {retry_after:.0f} s")
+
+
+class VaultError(ConnectorError):
+    """Something sealed cannot be opened, or nothing can be sealed."""
+
+    code = "key_unavailable"
+    step = Step.STORAGE
+
+
+class KeyUnavailable(VaultError):
+    """The key cannot be reached now: a key service that does not answer. Nothing was changed."""
+
+
+class UnknownKey(VaultError):
+    """A row names a key that this installation does not have, or must not use any more."""
+
+
+class SealBroken(VaultError):
+    """What was sealed does not open, or not to what stands beside it: it was changed, moved or cut."""
+
+    code = "seal_broken"
 
 
 class StorageError(ConnectorError):

@@ -24,7 +24,9 @@ class TokenSet:
     the grant covers; ``scopes_stated`` tells whether the provider said so itself: a response
     without ``scope`` grants what was asked (RFC 6749 §5.1). ``claims`` are those of the verified
     ID token, None where there was none. ``extra`` is what else the response held (``instance_url``,
-    ``openid``, …).
+    ``openid``, …). ``refresh_expires_at`` is the refresh token's own end where the provider names
+    one. ``effective`` are the scopes of this access token where they are not those of the grant:
+    RFC 6749 §6 lets a refresh ask for fewer.
     """
 
     access_token: str = field(repr=False)
@@ -37,3 +39,10 @@ class TokenSet:
     scopes_stated: bool = False
     claims: Mapping[str, Any] | None = field(default=None, repr=False)
     extra: Mapping[str, Any] = field(default_factory=nothing, repr=False)
+    refresh_expires_at: float | None = None
+    effective: frozenset[str] | None = None
+
+    @property
+    def effective_scopes(self) -> frozenset[str]:
+        """The scopes that the access token carries."""
+        return self.scopes if self.effective is None else self.effective

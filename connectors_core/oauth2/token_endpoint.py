@@ -195,6 +195,7 @@ def _read_token_set(
         scopes=requested if stated is None else stated,
         scopes_stated=stated is not None,
         extra=MappingProxyType({name: value for name, value in body.items() if name not in _KNOWN}),
+        refresh_expires_at=_refresh_expiry(body, now),
     )
 
 
@@ -206,6 +207,21 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
     if not isinstance(value, str) or not _VSCHARS.fullmatch(value):
         raise ValueError(f"{name} is not a string of visible ASCII characters")
     return value
+
+
+def _refresh_expiry(body: Mapping[str, Any], now: float) -> float | None:
+    """No specification names it; Keycloak says ``refresh_expires_in``, GitHub and Google the other.
+
+    A hint alone, so one that makes no sense is no mistake; 0 is Keycloak's "does not expire".
+    """
+    for name in ("refresh_token_expires_in", "refresh_expires_in"):
+        try:
+            lifetime = _lifetime(body.get(name))
+        except ValueError:
+            continue
+        if lifetime:
+            return now + lifetime
+    return None
 
 
 def _token_type(value: object, bearer_aliases: Iterable[str]) -> str:

@@ -1,0 +1,171 @@
+"""A token store in plain Python, for tests and for a host of one process that may forget."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..grants import GrantRef, GrantState, InactiveReason, Lease, Occasion, StoredGrant
+from ..merge import merge
+from ..tokens import TokenSet
+
+TOUCH_EVERY = 3600.0
+"""Seconds between two writes of ``used_at``."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    state: GrantState
+    tokens: TokenSet
+    fence: int = 0
+
+
+class MemoryTokenStore:
+    """Nothing is sealed and nothing outlives the process. The provider is not told of what is removed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, str], _Kept] = {}
+
+    async def put(
+        self, ref: GrantRef, tokens: TokenSet, *, occasion: Occasion = Occasion.SIGN_IN, now: float
+    ) -> GrantState:
+        with self._lock:
+            kept = self._kept.get((ref.tenant, ref.identity))
+            if kept is None or kept.state.ref != ref:
+                tokens = merge(None, tokens, occasion=Occasion.FIRST, now=now)
+                generation = kept.state.generation + 1 if kept else 1
+                fresh = GrantState(
+                    ref=ref,
+                    secret_id=f"secret_{uuid.uuid4().hex}",
+                    generation=generation,
+                    created_at=now,
+                    updated_at=now,
+                )
+                kept = _Kept(fresh.describing(tokens), tokens, kept.fence if kept else 0)
+                self._kept[ref.tenant, ref.identity] = kept
+                return kept.state
+            tokens = merge(kept.tokens, tokens, occasion=occasion, now=now, reason=kept.state.reason)
+            return self._store(kept, tokens, now)
+
+    async def state(self, tenant: str, identity: str) -> GrantState | None:
+        with self._lock:
+            kept = self._kept.get((tenant, identity))
+            return kept.state if kept else None
+
+    async def states(self, tenant: str, owner: str) -> Sequence[GrantState]:
+        with self._lock:
+            theirs = [
+                kept.state
+                for (whose, _), kept in self._kept.items()
+                if whose == tenant and kept.state.ref.owner == owner
+            ]
+        return sorted(theirs, key=lambda state: (state.created_at, state.ref.identity))
+
+    async def open(self, tenant: str, identity: str) -> StoredGrant | None:
+        with self._lock:
+            kept = self._kept.get((tenant, identity))
+            return StoredGrant(state=kept.state, tokens=kept.tokens) if kept else None
+
+    async def acquire(
+        self, tenant: str, identity: str, *, generation: int, holder: str, ttl: float, now: float
+    ) -> Lease | None:
+        with self._lock:
+            kept = self._kept.get((tenant, identity))
+            if kept is None or kept.state.reason is not None or kept.state.generation != generation:
+                return None
+            state = kept.state
+            if state.lease_until is not None and state.lease_until > now:
+                return None
+            kept.fence += 1
+            kept.state = replace(
+                state,
+                lease_holder=holder,
+                lease_until=now + ttl,
+                uncertain=state.uncertain or state.lease_holder is not None,
+            )
+            return Lease(
+                ref=state.ref,
+                secret_id=state.secret_id,
+                generation=generation,
+                fence=kept.fence,
+                holder=holder,
+                until=now + ttl,
+                tokens=kept.tokens,
+                uncertain=kept.state.uncertain,
+            )
+
+    async def renew(self, lease: Lease, *, ttl: float, now: float) -> bool:
+        with self._lock:
+            kept = self._of(lease)
+            if kept is None or kept.fence != lease.fence or kept.state.lease_holder is None:
+                return False
+            kept.state = replace(kept.state, lease_until=now + ttl)
+            return True
+
+    async def commit(self, lease: Lease, tokens: TokenSet, *, now: float) -> GrantState | None:
+        with self._lock:
+            kept = self._of(lease)
+            if kept is None:
+                return None
+            merged = merge(lease.tokens, tokens, occasion=Occasion.REFRESH, now=now)
+            return self._store(kept, merged, now)
+
+    async def fail(
+        self,
+        lease: Lease,
+        *,
+        reason: InactiveReason | None = None,
+        retry_at: float | None = None,
+        uncertain: bool = False,
+        now: float,
+    ) -> bool:
+        with self._lock:
+            kept = self._of(lease)
+            if kept is None or kept.fence != lease.fence or kept.state.lease_holder is None:
+                return False
+            state = kept.state
+            kept.state = replace(
+                state,
+                reason=reason,
+                retry_at=retry_at,
+                failures=state.failures + (reason is not None or retry_at is not None),
+                uncertain=state.uncertain or uncertain,
+                lease_holder=None,
+                lease_until=None,
+                updated_at=now,
+            )
+            return True
+
+    async def remove(self, tenant: str, identity: str, *, now: float) -> bool:
+        with self._lock:
+            return self._kept.pop((tenant, identity), None) is not None
+
+    async def touch(self, tenant: str, identity: str, *, now: float) -> None:
+        with self._lock:
+            kept = self._kept.get((tenant, identity))
+            if kept and (kept.state.used_at is None or kept.state.used_at <= now - TOUCH_EVERY):
+                kept.state = replace(kept.state, used_at=now)
+
+    def _of(self, lease: Lease) -> _Kept | None:
+        kept = self._kept.get((lease.ref.tenant, lease.ref.identity))
+        if kept is None or kept.state.secret_id != lease.secret_id:
+            return None
+        return kept if kept.state.generation == lease.generation else None
+
+    def _store(self, kept: _Kept, tokens: TokenSet, now: float) -> GrantState:
+        kept.tokens = tokens
+        kept.state = replace(
+            kept.state.describing(tokens),
+            reason=None,
+            generation=kept.state.generation + 1,
+            updated_at=now,
+            retry_at=None,
+            failures=0,
+            uncertain=False,
+            lease_holder=None,
+            lease_until=None,
+        )
+        return kept.state
