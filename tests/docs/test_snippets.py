@@ -103,9 +103,9 @@ def test_blocks_run(path: Path, world: World) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_no_block_escapes(path: Path) -> None:
-    """A block is of a language that is checked, or says that it is text."""
+    """A block is of a language that is checked, or of none: then it is text."""
     languages = re.findall(r"(?m)^ *```(\S*)\n(?:.*\n)*?^ *```$", path.read_text(encoding="utf-8"))
-    assert set(languages) <= {"python", "toml", "sh", "text"}
+    assert set(languages) <= {"python", "toml", "sh", "text", ""}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
