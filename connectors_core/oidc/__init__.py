@@ -1,6 +1,7 @@
 """OpenID Connect as a client: discovery, keys, ID tokens, userinfo, and the connector composed of them."""
 
-from .connector import STANDARD_CLAIMS, OIDCConfig, OIDCConnector
+from .algorithms import ASYMMETRIC, SYMMETRIC
+from .connector import RESERVED_PARAMETERS, STANDARD_CLAIMS, OIDCConfig, OIDCConnector
 from .discovery import DiscoveryCache, fetch_metadata, read_metadata
 from .id_token import IdTokenPolicy, NoncePolicy, verify_id_token
 from .jwks import JwksCache, KeySet, read_key_set
@@ -8,7 +9,10 @@ from .logout import build_end_session_uri
 from .userinfo import ClaimsSource, merge_claims, read_userinfo
 
 __all__ = [
+    "ASYMMETRIC",
+    "RESERVED_PARAMETERS",
     "STANDARD_CLAIMS",
+    "SYMMETRIC",
     "ClaimsSource",
     "DiscoveryCache",
     "IdTokenPolicy",

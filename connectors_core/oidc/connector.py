@@ -21,6 +21,7 @@ from ..errors import (
 from ..metadata import ServerMetadata
 from ..oauth2 import BearerApi, OAuth2Config, OAuth2Connector, ProfileMap
 from ..oauth2.api import authority
+from ..oauth2.authorization import AUTHORIZATION_RESERVED, TOKEN_RESERVED
 from ..profile import IdentityKey, Profile
 from ..tokens import TokenSet
 from ..transaction import Callback, Transaction
@@ -37,6 +38,9 @@ from .id_token import (
 from .logout import build_end_session_uri
 from .relaxations import relaxations_of
 from .userinfo import ClaimsSource, merge_claims, read_userinfo
+
+RESERVED_PARAMETERS = AUTHORIZATION_RESERVED | TOKEN_RESERVED
+"""What no configuration may set in the authorization and token requests."""
 
 STANDARD_CLAIMS = ProfileMap(
     id="sub",

@@ -13,13 +13,15 @@ from pydantic import AwareDatetime, Field, SecretStr, ValidationInfo, field_vali
 from connectors_core.connector import ConnectorConfig
 from connectors_core.endpoints import EndpointUrl, IssuerUrl
 from connectors_core.errors import ConfigurationError
-from connectors_core.oauth2.authorization import (
-    AUTHORIZATION_RESERVED,
-    TOKEN_RESERVED,
-    check_extra_parameters,
+from connectors_core.oauth2 import check_extra_parameters
+from connectors_core.oidc import (
+    ASYMMETRIC,
+    RESERVED_PARAMETERS,
+    SYMMETRIC,
+    ClaimsSource,
+    NoncePolicy,
+    OIDCConfig,
 )
-from connectors_core.oidc import ClaimsSource, NoncePolicy, OIDCConfig
-from connectors_core.oidc.algorithms import ASYMMETRIC, SYMMETRIC
 
 from .durations import Duration
 
@@ -226,7 +228,7 @@ class OIDCProviderConfig(OIDCConfig):
     @classmethod
     def _unreserved(cls, custom: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
         try:
-            check_extra_parameters(custom, AUTHORIZATION_RESERVED | TOKEN_RESERVED)
+            check_extra_parameters(custom, RESERVED_PARAMETERS)
         except ConfigurationError as error:
             raise ValueError("; ".join(map(str, error.problems))) from None
         request = info.data.get("auth_request_optional_config")
