@@ -53,7 +53,9 @@ def _check_path(value: str) -> None:
         raise ReturnToRefused("return_to must begin with one /")
     # A browser resolves "." and "..", also percent-encoded, before it asks for the path (URL standard).
     path = unquote(re.split(r"[?#]", value, maxsplit=1)[0])
-    resolved = posixpath.normpath(path) + ("/" if path.endswith("/") else "")
+    resolved = posixpath.normpath(path)
+    if path.endswith("/") and resolved != "/":
+        resolved += "/"
     if resolved.startswith("//") or path.startswith(("/./", "/../")):
         raise ReturnToRefused("return_to must begin with one /")
     for route in ACTION_ROUTES:

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from starlette.applications import Starlette
@@ -80,7 +80,9 @@ def run(app: Starlette, listener: socket.socket, *, announcement: str) -> int:
         timeout_graceful_shutdown=GRACE,
     )
     server = Server(config, announcement)
-    server.run(sockets=[listener])
+    # uvicorn exits the process where the application cannot start.
+    with suppress(SystemExit):
+        server.run(sockets=[listener])
     if server.started:
         return 0
     complain(getattr(app.state, "startup_error", "the host cannot start"))
