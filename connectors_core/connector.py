@@ -12,12 +12,14 @@ import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, get_args, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from .errors import ConfigurationError, Problem
+from .grants import InactiveReason
 from .metadata import ConnectorMetadata, ServerMetadata
 from .profile import IdentityKey, Profile
 from .tokens import TokenSet
@@ -221,6 +223,9 @@ class Connector(ABC):
     Subclasses state ``id`` (stored beside identities and tokens: never renamed), ``metadata`` and
     usually ``Config``. ``target`` is the identity-provider name used when the operator gives none;
     ``api_hosts`` are the hosts that may be sent the access token besides the userinfo endpoint's.
+    ``rotation`` is what the provider does to a refresh token that was used: ``none`` (it stays),
+    ``overlap`` (it stays until the new one was used), ``grace:30`` (it is good for so many seconds
+    more), ``strict`` (a second use revokes the grant). Unknown counts as strict.
     """
 
     id: ClassVar[str]
@@ -229,6 +234,9 @@ class Connector(ABC):
     target: ClassVar[str | None] = None
     Config: ClassVar[type[ConnectorConfig]] = ConnectorConfig
     api_hosts: tuple[str, ...] = ()
+    rotation: str = "strict"
+    scope_on_refresh: bool = False
+    """Whether a refresh names the scopes of the grant, for servers that narrow it otherwise."""
 
     config: ConnectorConfig
     connector_id: str
@@ -279,6 +287,49 @@ class Refreshes(Protocol):
 
     async def refresh(self, tokens: TokenSet, *, scopes: Iterable[str] | None = None) -> TokenSet:
         """The answer to a refresh request, unmerged. ``scopes`` None asks for what was granted."""
+
+
+class FailureKind(StrEnum):
+    """What a failed refresh means."""
+
+    NOT_PROCESSED = "not_processed"
+    """The refresh token was not looked at: try again later."""
+    THROTTLED = "throttled"
+    """As before; the provider may have said when."""
+    UNKNOWN = "unknown"
+    """The answer is lost or says nothing: the refresh token may have been used up."""
+    DEAD = "dead"
+    """The provider must be asked again, by the person; ``reason`` says why."""
+    REFUSED = "refused"
+    """The request is wrong; the grant may be good."""
+    MISCONFIGURED = "misconfigured"
+    """The client is wrong, for every grant: the operator must act."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshFailure:
+    """Why a refresh failed. ``retry_after`` is in seconds; ``error`` is a code fit to be shown."""
+
+    kind: FailureKind
+    reason: InactiveReason | None = None
+    retry_after: float | None = None
+    error: str = ""
+
+
+@runtime_checkable
+class PreparesRefresh(Protocol):
+    """A connector that needs more for a refresh than its one request (metadata, keys)."""
+
+    async def prepare_refresh(self) -> None:
+        """Fetch it before: what fails after the request would cost the answer. Raises as ``refresh``."""
+
+
+@runtime_checkable
+class ClassifiesRefreshErrors(Protocol):
+    """A connector that knows its provider's refusals better than the specifications do."""
+
+    def classify_refresh_error(self, error: Exception) -> RefreshFailure | None:
+        """What ``error``, raised by ``refresh``, means; None leaves it to the library."""
 
 
 @runtime_checkable

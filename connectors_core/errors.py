@@ -38,6 +38,8 @@
     ├── IdentityAlreadyLinked            the external account belongs to another owner
     ├── GrantError                       a stored grant cannot serve the call
     │   ├── NotLinked
+    │   ├── IdentityAmbiguous            identities
+    │   ├── TokenLivesTooShort           lifetime
     │   ├── ScopeRequired                missing, granted
     │   ├── ReauthorizationRequired      reason
     │   └── TemporarilyUnavailable       retry_after
@@ -377,6 +379,27 @@ class GrantError(ConnectorError):
 
 class NotLinked(GrantError):
     """The owner has no such identity, or no tokens are kept for it."""
+
+
+class IdentityAmbiguous(GrantError):
+    """The owner has several identities of the target; ``identities`` are their ids, one must be named."""
+
+    code = "identity_ambiguous"
+    step = Step.LINKING
+
+    def __init__(self, identities: Iterable[str]) -> None:
+        self.identities = tuple(identities)
+        super().__init__(f"there are {len(self.identities)} identities of this target; name one")
+
+
+class TokenLivesTooShort(GrantError):
+    """No token of the provider lives as long as was asked for; ``lifetime`` is what one lives, in seconds."""
+
+    code = "invalid_request"
+
+    def __init__(self, *, lifetime: float) -> None:
+        self.lifetime = lifetime
+        super().__init__(f"the provider's access tokens live {lifetime:.0f} s, and more was asked for")
 
 
 class ScopeRequired(GrantError):
