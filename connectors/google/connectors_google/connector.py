@@ -1,0 +1,90 @@
+"""Google: OpenID Connect with two spellings of its issuer and its scopes, and its own way to go offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from connectors_core import ConnectorMetadata, Purpose, ServerMetadata, TokenSet, Transaction, errors
+from connectors_core.oidc import OIDCConnector
+
+from .config import ISSUER, NO_OFFLINE_ACCESS, GoogleConfig
+
+SHORT = {f"https://www.googleapis.com/auth/userinfo.{name}": name for name in ("email", "profile")}
+"""Scopes that Google knows under two names; token responses use the long one."""
+
+
+class Google(OIDCConnector):
+    """Sign-in with Google, One Tap and native apps included, and access to Google's APIs.
+
+    Google sends ``iss`` with callbacks and announces it nowhere: it is checked, and not required.
+    """
+
+    id = "google"
+    target = "google"
+    metadata = ConnectorMetadata(name={"en": "Google", "ja": "Google"}, logo="logo.svg", readme="README.md")
+    Config = GoogleConfig
+    config: GoogleConfig
+    server = ServerMetadata(
+        issuer=ISSUER,
+        authorization_endpoint="https://accounts.google.com/o/oauth2/v2/auth",
+        token_endpoint="https://oauth2.googleapis.com/token",
+        userinfo_endpoint="https://openidconnect.googleapis.com/v1/userinfo",
+        jwks_uri="https://www.googleapis.com/oauth2/v3/certs",
+        revocation_endpoint="https://oauth2.googleapis.com/revoke",
+    )
+    issuers = frozenset({ISSUER, "accounts.google.com"})
+
+    def configured(self) -> Mapping[str, Any]:
+        config = self.config
+        own = {"additional_audiences": config.additional_audiences, "authorization_parameters": config.sent}
+        emulator = {"issuer": config.issuer, "server": None, "issuers": None}
+        return own if config.issuer == ISSUER else {**own, **emulator}
+
+    def scopes_to_request(self, asked: Iterable[str] | None) -> tuple[str, ...]:
+        """As for OpenID Connect, each scope in one spelling. Raises ConfigurationError for offline_access."""
+        scopes = {SHORT.get(scope, scope): scope for scope in reversed(super().scopes_to_request(asked))}
+        if "offline_access" in scopes:
+            raise errors.ConfigurationError([errors.Problem(("scope",), NO_OFFLINE_ACCESS)])
+        return tuple(reversed(scopes.values()))
+
+    def missing_scopes(self, asked: Iterable[str], granted: Iterable[str]) -> frozenset[str]:
+        """Which of ``asked``, as spelled there, a grant lacks; the two spellings of a scope are one."""
+        known = {SHORT.get(scope, scope) for scope in granted}
+        return frozenset(scope for scope in asked if SHORT.get(scope, scope) not in known)
+
+    def request_parameters(self, transaction: Transaction, server: ServerMetadata) -> dict[str, str]:
+        """As for OpenID Connect, with consent where a refresh token is wanted and known not to be stored.
+
+        Google gives one with a consent, and not again.
+        """
+        parameters = super().request_parameters(transaction, server)
+        prompts, wanted = parameters.get("prompt", "").split(), self.config.offline_access
+        if wanted and transaction.refresh_token_stored is False and not {"none", "consent"} & {*prompts}:
+            parameters["prompt"] = " ".join((*prompts, "consent"))
+        include = self.config.include_granted_scopes
+        if transaction.purpose is Purpose.TOKENS if include is None else include:
+            parameters.setdefault("include_granted_scopes", "true")
+        return parameters
+
+    async def _verified(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """The claims of any ID token that is good, of the configured organisation, with one issuer."""
+        claims = await super()._verified(*args, **options)
+        wanted, given = self.config.hosted_domain, claims.get("hd")
+        domain = given.lower() if isinstance(given, str) else ""
+        if wanted and not (domain if wanted == "*" else domain == wanted):
+            raise errors.IdTokenRejected("hd", expected=wanted, actual=errors.provider_text(domain or "none"))
+        return {**claims, "iss": ISSUER} if self.server else claims
+
+    async def claims(self, tokens: TokenSet) -> dict[str, Any]:
+        """As for OpenID Connect, where a grant of ``userinfo.email`` promises what ``email`` does."""
+        return await super().claims(replace(tokens, scopes=frozenset(SHORT.get(s, s) for s in tokens.scopes)))
+
+    async def revoke(self, tokens: TokenSet) -> None:
+        """Revoke the grant. Either token takes the other along, which Google then calls invalid_token."""
+        try:
+            await super().revoke(tokens)
+        except errors.TokenEndpointError as error:
+            if error.error != "invalid_token":
+                raise
