@@ -82,7 +82,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 lock: $(VENV)/.development
 	@$(COMPILE) --extra demo $(MANIFESTS) requirements/demo.in -o requirements/demo.txt
-	@$(COMPILE) --extra demo --extra postgresql $(MANIFESTS) requirements/demo.in requirements/development.in \
+	@$(COMPILE) --all-extras $(MANIFESTS) requirements/demo.in requirements/development.in \
 	  -c requirements/demo.txt -o requirements/development.txt
 	@grep -c == requirements/demo.txt requirements/development.txt
 
