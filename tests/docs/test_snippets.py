@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import itertools
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -61,6 +62,7 @@ def check_shell(example: Example) -> None:
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     for line in script.splitlines():
         words = shlex.split(line, comments=True)
+        words = list(itertools.dropwhile(re.compile(r"[A-Z_]+=").match, words))
         match [Path(word).name if index == 0 else word for index, word in enumerate(words)]:
             case ["make", target, *_]:
                 assert re.search(rf"(?m)^{re.escape(target)}:", (ROOT / "Makefile").read_text()), line
@@ -69,6 +71,8 @@ def check_shell(example: Example) -> None:
             case ["pip", "install", *arguments] | ["uv", "pip", "install", *arguments]:
                 for option, value in itertools.pairwise(arguments):
                     assert option not in ("-r", "-e") or (ROOT / value).exists(), line
+            case ["uvicorn", "--factory", application, *_]:
+                assert callable(pkgutil.resolve_name(application)), line
             case ["python3.11", "-m", "venv", _] | ["python", "-m", "pytest"] | ["uv", "venv", *_] | []:
                 pass
             case _:
