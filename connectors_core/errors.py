@@ -13,6 +13,7 @@
     │   ├── AnswerLost                   the request may have been processed
     │   └── AnswerTooLarge
     ├── ProviderError                    an answer that says no, or says nothing we may use
+    │   ├── ProviderUnavailable          overloaded or down: status, retry_after
     │   ├── InvalidResponse
     │   ├── DiscoveryRejected
     │   ├── InvalidTokenResponse
@@ -61,7 +62,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
 
 MAX_PROVIDER_TEXT = 256
 """Characters kept of any text that a provider chose."""
@@ -106,7 +106,7 @@ class ConnectorError(Exception):
     connector id once the flow knows it.
     """
 
-    code: ClassVar[str] = "provider_error"
+    code: str = "provider_error"
     step: Step = Step.CONFIGURATION
     connector: str | None = None
 
@@ -203,6 +203,21 @@ class ProviderError(ConnectorError):
     code = "provider_error"
 
 
+UNAVAILABLE = frozenset({429, 502, 503, 504})
+"""Statuses of a provider that is overloaded or down, whatever else it says."""
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider is overloaded or down and says so; ``retry_after`` is in seconds where it told."""
+
+    code = "provider_unavailable"
+
+    def __init__(self, message: str, *, status: int, retry_after: float | None, step: Step) -> None:
+        self.status = status
+        self.retry_after = retry_after
+        super().__init__(message, step=step)
+
+
 class InvalidResponse(ProviderError):
     """An answer that is not what the specification says; ``step`` tells which."""
 
@@ -238,6 +253,8 @@ class TokenEndpointError(ProviderError):
         self.error_description = error_description
         self.status = status
         self.retry_after = retry_after
+        if status in UNAVAILABLE:
+            self.code = "provider_unavailable"
         super().__init__(f"the token endpoint answered {error} (status {status})", step=step)
 
 

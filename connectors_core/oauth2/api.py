@@ -13,6 +13,7 @@ from ..errors import ConnectorMisconfigured, InvalidResponse, Step
 from ..metadata import ServerMetadata
 from ..tokens import TokenSet
 from .authorization import append_query
+from .error_response import raise_if_unavailable
 from .json_body import read_json
 
 _PORTS = {"https": 443, "http": 80}
@@ -94,10 +95,12 @@ class BearerApi:
     ) -> Any:
         """Return the decoded body of a successful answer.
 
-        Raises InvalidResponse for another status and for a body that is not JSON, else as ``get``.
+        Raises ProviderUnavailable or InvalidResponse for another status, InvalidResponse for a body
+        that is not JSON, else as ``get``.
         """
         response = await self.get(url, params=params, headers=headers)
         host = authority(url)
+        raise_if_unavailable(response, host, now=self._runtime.now(), step=Step.USERINFO)
         if not 200 <= response.status_code < 300:
             raise InvalidResponse(f"{host} answered {response.status_code}", step=Step.USERINFO)
         try:

@@ -9,7 +9,14 @@ from typing import Any
 
 import httpx
 
-from ..errors import InvalidGrant, Step, TokenEndpointError, provider_text
+from ..errors import (
+    UNAVAILABLE,
+    InvalidGrant,
+    ProviderUnavailable,
+    Step,
+    TokenEndpointError,
+    provider_text,
+)
 
 ERROR_CODES = frozenset(
     {
@@ -62,6 +69,17 @@ def raise_for_error(
         retry_after=read_retry_after(response.headers.get("Retry-After"), now=now),
         step=step,
     )
+
+
+def raise_if_unavailable(response: httpx.Response, what: str, *, now: float, step: Step) -> None:
+    """Raise ProviderUnavailable where the status says that ``what`` cannot be had now."""
+    if response.status_code in UNAVAILABLE:
+        raise ProviderUnavailable(
+            f"{what} answered with status {response.status_code}",
+            status=response.status_code,
+            retry_after=read_retry_after(response.headers.get("Retry-After"), now=now),
+            step=step,
+        )
 
 
 def read_retry_after(value: str | None, *, now: float) -> float | None:

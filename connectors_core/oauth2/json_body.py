@@ -14,7 +14,7 @@ def read_json(body: bytes) -> Any:
     that are not UTF-8. A byte order mark is skipped. RFC 8259 §4, §8.1.
     """
     try:
-        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_distinct, parse_constant=_no_constant)
+        return _DECODER.decode(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise ValueError("is not the JSON we accept") from None
 
@@ -28,3 +28,6 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(_: str) -> NoReturn:
     raise ValueError
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_no_constant)

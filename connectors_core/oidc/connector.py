@@ -22,6 +22,7 @@ from ..metadata import ServerMetadata
 from ..oauth2 import BearerApi, OAuth2Config, OAuth2Connector, ProfileMap
 from ..oauth2.api import authority
 from ..oauth2.authorization import AUTHORIZATION_RESERVED, TOKEN_RESERVED
+from ..oauth2.error_response import raise_if_unavailable
 from ..profile import IdentityKey, Profile
 from ..tokens import TokenSet
 from ..transaction import Callback, Transaction
@@ -265,6 +266,7 @@ class OIDCConnector(OAuth2Connector):
         response = await BearerApi(self.runtime, tokens, hosts=(authority(url),)).get(
             url, params=self.userinfo_parameters, headers={"Accept": "application/json"}
         )
+        raise_if_unavailable(response, "userinfo", now=self.runtime.now(), step=Step.USERINFO)
         return read_userinfo(response, subject=(tokens.claims or {}).get("sub"))
 
     async def profile(self, api: Api, tokens: TokenSet) -> Profile:

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from ..endpoints import check_endpoint, check_issuer
-from ..errors import DiscoveryRejected, provider_text
+from ..errors import DiscoveryRejected, Step, provider_text
 from ..metadata import ServerMetadata
+from ..oauth2.error_response import raise_if_unavailable
 from ..oauth2.json_body import read_json
 from .document_cache import MAX_ENTRIES, DocumentCache, Fetched
 
@@ -107,7 +108,7 @@ async def fetch_metadata(issuer: str, runtime: Runtime) -> ServerMetadata:
     """Fetch what ``issuer`` publishes, by one request.
 
     Only where there is no OpenID configuration (404) is RFC 8414's place tried: a plain OAuth
-    server has none. Raises DiscoveryRejected, TransportError.
+    server has none. Raises ProviderUnavailable, DiscoveryRejected, TransportError.
     """
     try:
         check_issuer(issuer)
@@ -117,6 +118,7 @@ async def fetch_metadata(issuer: str, runtime: Runtime) -> ServerMetadata:
     if response.status_code == 404:
         fallback = await _get(authorization_server_url(issuer), runtime)
         response = fallback if fallback.status_code == 200 else response
+    raise_if_unavailable(response, configuration_url(issuer), now=runtime.now(), step=Step.DISCOVERY)
     if response.status_code != 200:
         raise DiscoveryRejected(f"{configuration_url(issuer)} answered with status {response.status_code}")
     if len(response.content) > MAX_BYTES:

@@ -133,4 +133,6 @@ class DocumentCache(Generic[Document]):
 
 def _again(failure: ConnectorError) -> ConnectorError:
     """A failure of the same kind for one more caller: an exception object belongs to one raise."""
-    return type(failure)(str(failure), step=failure.step)
+    again = type(failure).__new__(type(failure), *failure.args)
+    again.__dict__.update(failure.__dict__)
+    return again

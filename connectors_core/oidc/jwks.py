@@ -12,6 +12,7 @@ from joserfc.jwk import JWKRegistry
 from joserfc.util import urlsafe_b64decode
 
 from ..errors import InvalidResponse, Step
+from ..oauth2.error_response import raise_if_unavailable
 from ..oauth2.json_body import read_json
 from .algorithms import CURVES, RSA
 from .document_cache import MAX_ENTRIES, DocumentCache, Fetched
@@ -136,9 +137,10 @@ def _source(jwks_uri: str, runtime: Runtime) -> Any:
 
 
 async def fetch_key_set(jwks_uri: str, runtime: Runtime) -> Fetched[VerificationKeys]:
-    """Fetch the keys at ``jwks_uri``. Raises InvalidResponse, TransportError."""
+    """Fetch the keys at ``jwks_uri``. Raises ProviderUnavailable, InvalidResponse, TransportError."""
     accept = "application/jwk-set+json, application/json"
     response = await runtime.send(httpx.Request("GET", jwks_uri, headers={"Accept": accept}))
+    raise_if_unavailable(response, "the key set", now=runtime.now(), step=Step.KEYS)
     if response.status_code != 200:
         raise InvalidResponse(f"the key set answered with status {response.status_code}", step=Step.KEYS)
     if len(response.content) > MAX_BYTES:

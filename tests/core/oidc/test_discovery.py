@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors_core.connector import NetworkPermission, Runtime
-from connectors_core.errors import ConnectorError, DiscoveryRejected, NotSent
+from connectors_core.errors import ConnectorError, DiscoveryRejected, NotSent, ProviderUnavailable
 from connectors_core.oidc import DiscoveryCache, read_metadata
 from connectors_core.oidc.discovery import authorization_server_url, configuration_url
 from tests.core.oidc.op import ISSUER, METADATA, Clock, Provider
@@ -143,11 +143,12 @@ async def test_a_server_that_fails_is_not_asked_at_the_other_place(
     runtime: Runtime, provider: Provider
 ) -> None:
     provider.documents = {
-        WELL_KNOWN: httpx.Response(503),
+        WELL_KNOWN: httpx.Response(503, headers={"Retry-After": "7"}),
         "/.well-known/oauth-authorization-server": METADATA,
     }
-    with pytest.raises(DiscoveryRejected, match="503"):
+    with pytest.raises(ProviderUnavailable, match="503") as caught:
         await runtime.server_metadata(ISSUER)
+    assert (caught.value.code, caught.value.retry_after) == ("provider_unavailable", 7.0)
     assert len(provider.requests) == 1
 
 

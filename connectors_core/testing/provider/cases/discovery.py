@@ -135,7 +135,7 @@ TABLE: tuple[Case, ...] = (
         "discovery.unavailable",
         "outage",
         "status 503",
-        _NO,
+        "provider_unavailable",
         answer_discovery=with_status(503),
     ),
     case(

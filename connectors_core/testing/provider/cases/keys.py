@@ -166,7 +166,7 @@ TABLE: tuple[Case, ...] = (
         "keys.outage",
         "outage",
         "status 503 and nothing cached",
-        "provider_error",
+        "provider_unavailable",
         answer_jwks=with_status(503),
     ),
     case(

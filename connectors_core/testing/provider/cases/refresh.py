@@ -95,7 +95,7 @@ TABLE: tuple[Case, ...] = (
         "throttled",
         "RFC 6585 §4",
         "status 429 with Retry-After",
-        "provider_error",
+        "provider_unavailable",
         answer_refresh=answer({"error": "slow_down"}, status=429, retry_after="7"),
     ),
     _refresh(

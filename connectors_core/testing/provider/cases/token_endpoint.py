@@ -124,7 +124,7 @@ TABLE: tuple[Case, ...] = (
         "token_endpoint.unavailable",
         "outage",
         "status 503 and a page",
-        "provider_error",
+        "provider_unavailable",
         answer_token=answer("<html>", status=503, media="text/html"),
     ),
     case(
