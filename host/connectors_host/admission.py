@@ -23,7 +23,8 @@ async def admit(host: Host, completed: Completed, identity: Identity | None) -> 
     """
     if identity is None:
         return await _sign_up(host, completed)
-    await host.accounts.ensure(identity.owner, completed.profile)
+    if await host.accounts.find(identity.owner) is None:
+        await host.accounts.ensure(identity.owner, completed.profile)
     if host.hub.connector(completed.connector).settings.sync_profile == "sign_in":
         fields = {**identity.profile, **profile_fields(completed.profile)}
         await host.hub.update_identity_profile(identity.id, fields)

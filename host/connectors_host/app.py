@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -19,8 +19,8 @@ from starlette.staticfiles import StaticFiles
 from connectors_core.config import Configuration, HostSettings, load_configuration
 from connectors_core.errors import ConnectorError
 from connectors_core.hub import Hub
-from connectors_core.storage.database import OpenDatabase
-from connectors_core.storage.migrations import Location, prepare
+from connectors_core.storage import database as databases
+from connectors_core.storage import migrations
 
 from . import answers
 from .access_log import AccessLog
@@ -64,8 +64,7 @@ def create_app(
         try:
             async with hub:
                 database = hub.database
-                assert isinstance(database, OpenDatabase)
-                await prepare(database, Location.of_package(__package__, f"{__package__}.migrations"))
+                await migrations.prepare(cast("databases.OpenDatabase", database), own_migrations())
                 app.state.host = Host(
                     configuration=configuration,
                     hub=hub,
@@ -109,6 +108,11 @@ def create_app(
     )
     app.state.pages = Pages(settings.base_url)
     return app
+
+
+def own_migrations() -> migrations.Location:
+    """Where the schema of the host's own tables is kept."""
+    return migrations.Location.of_package("connectors_host", "connectors_host.migrations")
 
 
 def _routes() -> list[BaseRoute]:

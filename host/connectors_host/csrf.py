@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from .errors import HostError
 from .host import Host
-from .origins import is_same_origin
+from .origins import is_foreign, is_same_origin
 from .sessions import Session
 
 
@@ -19,7 +19,8 @@ def require_own_page(request: Request, host: Host) -> None:
 
 
 def require_own_form(request: Request, host: Host, session: Session, fields: Mapping[str, str]) -> None:
-    """Also require the token that only forms of this session hold."""
-    require_own_page(request, host)
+    """Raise HostError (csrf_failed) unless the form holds the token that only pages of this session know."""
+    if is_foreign(request, host.settings.base_url):
+        raise HostError("csrf_failed", "Sec-Fetch-Site or Origin names another site")
     if not session.owns_csrf_token(fields.get("csrf_token", "")):
         raise HostError("csrf_failed", "the form belongs to another session")

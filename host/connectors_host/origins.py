@@ -44,3 +44,12 @@ def is_same_origin(request: Request, base_url: str) -> bool:
     if site is not None:
         return site == "same-origin"
     return request.headers.get("origin") == origin_of(base_url)
+
+
+def is_foreign(request: Request, base_url: str) -> bool:
+    """Tell whether the browser says that another site made the request.
+
+    An ``Origin: null`` says nothing: forms on pages with ``Referrer-Policy: no-referrer`` send it too.
+    """
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    return site != "same-origin" or request.headers.get("origin", "null") not in ("null", origin_of(base_url))

@@ -153,7 +153,7 @@ class Running:
 CONFIGURATION = """
 [host]
 base_url = "{base}"
-database = "sqlite:///{database}"
+database = "{database}"
 {host}
 
 [connectors.acme]
@@ -191,7 +191,7 @@ async def start(tmp_path: Path, canary: Canary) -> AsyncIterator[Start]:
             host: str = "",
             acme: str = "",
             more: str = "",
-            app_options: dict[str, Any] | None = None,
+            database: str | None = None,
         ) -> Running:
             secret = canary.secret("client-secret")
             clock = Clock()
@@ -206,14 +206,19 @@ async def start(tmp_path: Path, canary: Canary) -> AsyncIterator[Start]:
             file = tmp_path / "connectors.toml"
             file.write_text(
                 CONFIGURATION.format(
-                    base=base, database=tmp_path / "host.db", host=host, acme=acme, more=more, secret=secret
+                    base=base,
+                    database=database or f"sqlite:///{tmp_path}/host.db",
+                    host=host,
+                    acme=acme,
+                    more=more,
+                    secret=secret,
                 )
             )
             file.chmod(0o600)
             configuration = load_configuration(file, registry=registry)
             sender = HttpSender(transport=provider.transport())
             hub = Hub.from_config(configuration, sender=sender, clock=clock)
-            app = create_app(configuration, hub=hub, clock=clock, **(app_options or {}))
+            app = create_app(configuration, hub=hub, clock=clock)
             await stack.enter_async_context(app.router.lifespan_context(app))
             stack.push_async_callback(sender.aclose)
             return Running(app, provider, clock, base)

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from connectors_core.testing.provider import Person
 from tests.host.conftest import BOB, Browser, Running, Start
 
 SESSION = "__Host-connectors-session"
@@ -58,9 +59,6 @@ async def test_a_known_identity_of_another_account_is_asked_for_too(running: Run
     running.at_the_provider_sits(BOB)
     bob = running.browser()
     await bob.sign_in()
-    running.provider.people = {}
-    from connectors_core.testing.provider import Person
-
     running.at_the_provider_sits(Person())
     browser, form, _ = await meet_bob(running)
     assert await name(browser) == "Alice Example"
@@ -90,6 +88,7 @@ async def test_the_form_is_good_for_ten_minutes(running: Running) -> None:
         ({"csrf_token": "wrong"}, {}, 403),
         ({"csrf_token": "é"}, {}, 403),
         ({}, {"Sec-Fetch-Site": "cross-site"}, 403),
+        ({}, {"Sec-Fetch-Site": None, "Origin": "https://evil.test"}, 403),
         ({"choice": "both"}, {}, 400),
         ({"handle": "wrong"}, {}, 400),
     ],
@@ -101,6 +100,13 @@ async def test_a_form_that_is_not_ours_changes_nothing(
     answer = await browser.post("/switch", form={**form, "choice": "switch", **change}, headers=headers)
     assert answer.status_code == status
     assert await name(browser) == "Alice Example"
+
+
+async def test_the_form_works_in_a_browser_without_fetch_metadata(running: Running) -> None:
+    browser, form, _ = await meet_bob(running)
+    headers: dict[str, str | None] = {"Sec-Fetch-Site": None, "Origin": "null"}
+    answer = await browser.post("/switch", form={**form, "choice": "switch"}, headers=headers)
+    assert answer.status_code == 303
 
 
 async def test_another_person_s_pending_decision_is_of_no_use(running: Running) -> None:
