@@ -202,6 +202,10 @@ class OAuth2Connector(Connector):
         tokens = await self._grant(request, transaction.scopes, now, Step.TOKEN_EXCHANGE)
         return await self.accept(tokens, server=server, transaction=transaction, previous=None)
 
+    async def prepare_refresh(self) -> None:
+        """Learn of the token endpoint, so that nothing but the refresh itself is left to fail."""
+        self.endpoint(await self.server_metadata(), "token_endpoint", step=Step.REFRESH)
+
     async def refresh(self, tokens: TokenSet, *, scopes: Iterable[str] | None = None) -> TokenSet:
         """The answer to a refresh request, unmerged. RFC 6749 §6.
 

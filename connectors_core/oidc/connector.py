@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -16,7 +17,9 @@ from ..errors import (
     IdTokenRejected,
     Problem,
     ProfileInvalid,
+    ProviderError,
     Step,
+    TransportError,
 )
 from ..metadata import ServerMetadata
 from ..oauth2 import BearerApi, OAuth2Config, OAuth2Connector, ProfileMap
@@ -43,6 +46,8 @@ from .userinfo import ClaimsSource, merge_claims, read_userinfo
 RESERVED_PARAMETERS = AUTHORIZATION_RESERVED | TOKEN_RESERVED
 """What no configuration may set in the authorization and token requests."""
 
+log = logging.getLogger("connectors_core.oidc")
+
 STANDARD_CLAIMS = ProfileMap(
     id="sub",
     name=("name", "preferred_username", "nickname"),
@@ -53,6 +58,10 @@ STANDARD_CLAIMS = ProfileMap(
     phone_verified=("phone_number_verified", "phone_verified"),
 )
 """OpenID Connect Core §5.1, and ``phone`` as Logto names it."""
+
+
+OF_THE_PERSON = frozenset({"iss", "sub", "aud", "azp", "nonce"})
+"""Claims by which the ID token of a refresh shows that it is about somebody or something else."""
 
 
 class OIDCConfig(OAuth2Config):
@@ -153,7 +162,9 @@ class OIDCConnector(OAuth2Connector):
     ) -> TokenSet:
         """Verify the ID token: required on exchange; on refresh optional, and then the same person's.
 
-        Raises IdTokenRejected. OpenID Connect Core §3.1.3.7, §12.2.
+        Raises IdTokenRejected. OpenID Connect Core §3.1.3.7, §12.2. The ID token of a refresh that
+        cannot be verified is not believed and not kept; the tokens it came with are, because the
+        one that they were exchanged for may be used up.
         """
         if tokens.id_token is None:
             if transaction is None:
@@ -167,17 +178,32 @@ class OIDCConnector(OAuth2Connector):
             before = (previous and previous.claims) or {}
             nonce, max_age = before.get("nonce"), None
             policy = replace(policy, nonce=NoncePolicy.IF_PRESENT)
-        claims = await self._verified(
-            tokens.id_token,
-            server,
-            policy,
-            nonce=nonce,
-            access_token=tokens.access_token,
-            max_age=max_age,
-        )
+        try:
+            claims = await self._verified(
+                tokens.id_token,
+                server,
+                policy,
+                nonce=nonce,
+                access_token=tokens.access_token,
+                max_age=max_age,
+            )
+        except (ProviderError, TransportError) as error:
+            of_the_person = isinstance(error, IdTokenRejected) and error.claim in OF_THE_PERSON
+            if transaction is not None or of_the_person:
+                raise
+            log.warning("connector %s: the ID token of a refresh is left out: %s", self.connector_id, error)
+            return replace(tokens, id_token=None, claims=None)
         if previous is not None and previous.claims is not None:
             _check_continuity(claims, previous.claims)
         return replace(tokens, claims=claims)
+
+    async def prepare_refresh(self) -> None:
+        """Fetch the metadata and keys, so that nothing but the refresh itself is left to fail."""
+        await super().prepare_refresh()
+        server = await self.server_metadata()
+        if not self.id_token_policy(server).algorithms <= SYMMETRIC:
+            jwks_uri = self.endpoint(server, "jwks_uri", step=Step.KEYS)
+            await self.runtime.key_cache.keys(jwks_uri, self.runtime)
 
     async def verify_credential(self, credential: str, *, nonce: str | None) -> TokenSet:
         """The verified claims of an ID token that came without a code. Raises IdTokenRejected.

@@ -1,0 +1,275 @@
+"""The table of refreshes under way, and what a call gets from it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+
+from ..connector import Refreshes
+from ..errors import (
+    ConnectorError,
+    ConnectorMisconfigured,
+    NotLinked,
+    ReauthorizationRequired,
+    ScopeRequired,
+    StorageError,
+    TemporarilyUnavailable,
+    TokenLivesTooShort,
+    VaultError,
+)
+from ..events import Event
+from ..grants import GrantState, StoredGrant
+from .breaker import Breaker
+from .freshness import Freshness, freshness, skew
+from .refresh import Flight, Held, Surroundings, contained, refresh
+from .rotation import Rotation
+from .timing import Timing, uptime
+from .token import AccessToken
+
+TOUCH_EVERY = 3600.0
+"""Seconds between two notes that a grant was used."""
+ROUNDS = 5
+"""Answers a call looks at before it gives up: each was out of date when it came."""
+
+YOUNG = 30.0
+"""Seconds after a refresh in which an API's refusal does not bring about another."""
+
+PASSING = (TemporarilyUnavailable, ConnectorMisconfigured, StorageError, VaultError)
+"""Failures that say nothing of the grant: a token that still lives is served."""
+
+
+class Access:
+    """Fresh access tokens for all tenants of a process.
+
+    At most one refresh of a grant is under way in each event loop; between loops, processes and
+    hosts the lease of the store decides. Belongs to no loop and may be used from several. The last
+    four arguments replace time and chance in tests; ``uptime`` must also count while the process
+    is stopped.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.time,
+        observe: Callable[[Event], None],
+        timing: Timing | None = None,
+        uptime: Callable[[], float] = uptime,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self.timing = timing or Timing()
+        self._draining = False
+        self._flights: dict[tuple[asyncio.AbstractEventLoop, str, str], Flight] = {}
+        self._breakers: dict[tuple[str, str], Breaker] = {}
+        self._lifetimes: dict[tuple[str, str], float] = {}
+        self._around = Surroundings(
+            clock=clock,
+            uptime=uptime,
+            sleep=sleep,
+            draw=draw,
+            observe=observe,
+            timing=self.timing,
+            holder=f"{os.getpid()}-{uuid.uuid4().hex[:12]}",
+            draining=lambda: self._draining,
+        )
+
+    async def token(
+        self,
+        held: Held,
+        *,
+        scopes: Iterable[str] = (),
+        min_ttl: float = 0.0,
+        newer_than: int | None = None,
+    ) -> AccessToken:
+        """Return a token with ``scopes`` and at least ``min_ttl`` seconds to live.
+
+        ``newer_than`` is the generation of a token that an API refused although it should live.
+        A caller that is cancelled stops waiting; the refresh goes on.
+
+        Raises NotLinked; ScopeRequired where the grant lacks scopes; ReauthorizationRequired where
+        only the person can help; TemporarilyUnavailable after ``timing.patience`` seconds;
+        TokenLivesTooShort; ConnectorMisconfigured; StorageError, VaultError.
+        """
+        stored = await held.store.open(held.tenant, held.identity)
+        if stored is None:
+            raise NotLinked("no tokens are kept for this identity")
+        needed = frozenset(scopes)
+        give_up_at = 0.0
+        for _ in range(ROUNDS):
+            state = stored.state
+            _check(state, needed)
+            now = self._around.clock()
+            judged = freshness(
+                state,
+                now=now,
+                min_ttl=min_ttl,
+                scopes=needed,
+                timing=self.timing,
+                newer_than=newer_than,
+            )
+            if judged is Freshness.FRESH:
+                return await self._serve(held, stored, now)
+            if judged is Freshness.SPENT:
+                raise ReauthorizationRequired("expired")
+            self._check_lifetime(held, state, min_ttl, now)
+            give_up_at = give_up_at or self._around.uptime() + self.timing.patience
+            try:
+                flight = self._flight(held, state, give_up_at)
+                if judged is Freshness.STALE or (judged is Freshness.DUE and self._held_back(held, state)):
+                    return await self._serve(held, stored, now)
+                stored = await self._answer(flight, give_up_at)
+            except PASSING:
+                if judged is Freshness.UNFIT:
+                    raise
+                return await self._serve(held, stored, self._around.clock())
+            self._learn_lifetime(held, stored.state)
+        raise TemporarilyUnavailable(retry_after=1.0)
+
+    async def renewed(
+        self, held: Held, refused: AccessToken, *, scopes: Iterable[str] = (), min_ttl: float = 0.0
+    ) -> AccessToken:
+        """Return the token to try after an API refused ``refused``: the stored one where that is newer.
+
+        ``refused`` itself where another would not help: nothing can renew it, or it was renewed
+        moments ago. Raises as ``token``.
+        """
+        state = await held.store.state(held.tenant, held.identity)
+        now = self._around.clock()
+        if state is not None and state.reason is None and state.generation == refused.generation:
+            young = now - state.updated_at < YOUNG
+            if young or not state.refreshable(now) or not isinstance(held.connector, Refreshes):
+                return refused
+        return await self.token(held, scopes=scopes, min_ttl=min_ttl, newer_than=refused.generation)
+
+    async def renew(self, held: Held) -> bool:
+        """Renew a grant that is due and wait for it: for the refresher. False where nothing was done."""
+        state = await held.store.state(held.tenant, held.identity)
+        if state is None or state.reason is not None:
+            return False
+        judged = freshness(
+            state, now=self._around.clock(), min_ttl=0.0, scopes=frozenset(), timing=self.timing
+        )
+        if judged in (Freshness.FRESH, Freshness.SPENT):
+            return False
+        give_up_at = self._around.uptime() + self.timing.patience
+        await self._answer(self._flight(held, state, give_up_at), give_up_at)
+        return True
+
+    async def drain(self, timeout: float | None = None) -> bool:
+        """Begin no refresh any more and wait for those of this loop; those that only wait give up.
+
+        After ``timeout`` seconds the rest is cancelled: False then.
+        """
+        self._draining = True
+        loop = asyncio.get_running_loop()
+        tasks = [
+            flight.task
+            for (where, _, _), flight in list(self._flights.items())
+            if where is loop and flight.task is not None
+        ]
+        if not tasks:
+            return True
+        _, left = await asyncio.wait(tasks, timeout=timeout)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
+        return not left
+
+    def _flight(self, held: Held, state: GrantState, until: float) -> Flight:
+        loop = asyncio.get_running_loop()
+        key = (loop, held.tenant, held.identity)
+        flight = self._flights.get(key)
+        if flight is None:
+            if self._draining:
+                raise TemporarilyUnavailable(retry_after=1.0)
+            flight = Flight(held=held, since=state, until=until, answer=loop.create_future())
+            # A refresh that nobody waits for may fail without anybody asking why.
+            flight.answer.add_done_callback(lambda answer: answer.cancelled() or answer.exception())
+            self._flights[key] = flight
+            flight.task = loop.create_task(self._fly(key, flight))
+            # A task that is cancelled before its first step runs no ``finally``.
+            flight.task.add_done_callback(lambda _: self._landed(key, flight))
+        flight.until = max(flight.until, until)
+        return flight
+
+    async def _fly(self, key: tuple[asyncio.AbstractEventLoop, str, str], flight: Flight) -> None:
+        held, answer = flight.held, flight.answer
+        at_fault = (held.tenant, held.connector.connector_id)
+        breaker = self._breakers.get(at_fault)
+        if breaker is None:
+            breaker = self._breakers[at_fault] = Breaker(self.timing, self._around.draw)
+        try:
+            stored = await refresh(flight, breaker, self._around)
+            if not answer.done():
+                answer.set_result(stored)
+        except Exception as error:
+            if not answer.done():
+                answer.set_exception(contained(error, held))
+        finally:
+            self._landed(key, flight)
+
+    def _landed(self, key: tuple[asyncio.AbstractEventLoop, str, str], flight: Flight) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        if not flight.answer.done():
+            flight.answer.set_exception(TemporarilyUnavailable(retry_after=1.0))
+
+    async def _answer(self, flight: Flight, give_up_at: float) -> StoredGrant:
+        if not flight.answer.done():
+            left = give_up_at - self._around.uptime()
+            await asyncio.wait([flight.answer], timeout=max(0.0, left) + self.timing.request)
+        if not flight.answer.done():
+            raise TemporarilyUnavailable(retry_after=1.0)
+        error = flight.answer.exception()
+        if isinstance(error, ConnectorError):
+            raise error.with_traceback(None)
+        return flight.answer.result()
+
+    async def _serve(self, held: Held, stored: StoredGrant, now: float) -> AccessToken:
+        state, tokens = stored.state, stored.tokens
+        if state.used_at is None or state.used_at <= now - TOUCH_EVERY:
+            with suppress(StorageError):
+                await held.store.touch(held.tenant, held.identity, now=now)
+        return AccessToken(
+            access_token=tokens.access_token,
+            token_type=tokens.token_type,
+            scopes=tokens.effective_scopes,
+            scopes_stated=tokens.scopes_stated,
+            expires_at=tokens.expires_at,
+            identity=held.identity,
+            connector=held.connector.connector_id,
+            target=held.target,
+            generation=state.generation,
+            extra=tokens.extra,
+        )
+
+    def _held_back(self, held: Held, state: GrantState) -> bool:
+        free_at = Rotation.read(held.connector.rotation).free_at(state, self.timing)
+        return free_at > self._around.clock()
+
+    def _learn_lifetime(self, held: Held, state: GrantState) -> None:
+        if state.expires_at is not None:
+            known = (held.tenant, held.connector.connector_id)
+            lifetime = state.expires_at - state.updated_at
+            self._lifetimes[known] = max(lifetime, self._lifetimes.get(known, 0.0))
+
+    def _check_lifetime(self, held: Held, state: GrantState, min_ttl: float, now: float) -> None:
+        """Do not ask the provider at every call for what its last answer did not give."""
+        lifetime = self._lifetimes.get((held.tenant, held.connector.connector_id))
+        if lifetime is None or state.expires_at is None or lifetime >= min_ttl:
+            return
+        if skew(state, self.timing) < state.expires_at - now < min_ttl:
+            raise TokenLivesTooShort(lifetime=lifetime)
+
+
+def _check(state: GrantState, scopes: frozenset[str]) -> None:
+    if state.reason is not None:
+        raise ReauthorizationRequired(state.reason.value)
+    if not scopes <= state.scopes:
+        raise ScopeRequired(missing=scopes - state.scopes, granted=state.scopes)

@@ -1,0 +1,60 @@
+"""A connector that cannot be asked is not asked for every grant anew. In this process only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..connector import FailureKind, RefreshFailure
+from .timing import Timing
+
+DIFFERENT = 3
+"""Grants that must fail in a row before the connector is held to be at fault, not one of them."""
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Closed until a client-wide refusal, or failures of ``DIFFERENT`` grants without a success between.
+
+    While open nobody asks; when its time is over one may try, and the next after the answer.
+    Times are those of a monotonic clock, in seconds.
+    """
+
+    timing: Timing
+    draw: Callable[[], float]
+    misconfigured: str = ""
+    closed_at: float = 0.0
+    _opened: int = 0
+    _failing: set[str] = field(default_factory=set)
+
+    def wait(self, now: float) -> float:
+        """Seconds until somebody may ask; 0 where it is closed."""
+        return max(0.0, self.closed_at - now)
+
+    def enter(self, now: float) -> None:
+        """Ask: while it is not known to be well, others wait for this answer."""
+        if self._opened:
+            self.closed_at = now + self.timing.request
+
+    def succeeded(self) -> None:
+        self._failing.clear()
+        self._opened, self.closed_at, self.misconfigured = 0, 0.0, ""
+
+    def failed(self, grant: str, failure: RefreshFailure, now: float) -> None:
+        if failure.kind is FailureKind.DEAD:
+            # The provider answered, and spoke of this grant alone.
+            self.succeeded()
+            return
+        if len(self._failing) < DIFFERENT:
+            self._failing.add(grant)
+        certain = failure.kind is FailureKind.MISCONFIGURED
+        if not certain and not self._opened and len(self._failing) < DIFFERENT:
+            return
+        if certain or failure.kind is FailureKind.REFUSED:
+            self.misconfigured = failure.error
+            wait = self.timing.misconfigured
+        else:
+            self.misconfigured = ""
+            wait = max(failure.retry_after or 0.0, self.timing.next_attempt(self._opened + 1, self.draw))
+        self._opened += 1
+        self.closed_at = now + wait

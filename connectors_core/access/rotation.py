@@ -1,0 +1,57 @@
+"""What a provider does to a used refresh token, and how long to wait for a holder that fell silent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..grants import GrantState
+from .timing import Timing
+
+SHORTEST_LEASE = 2.0
+_POLICY = re.compile(r"none|overlap|strict|grace:([0-9]{1,6})")
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """``name`` is none, overlap, grace or strict; ``grace`` is in seconds."""
+
+    name: str = "strict"
+    grace: float = 0.0
+
+    @classmethod
+    def read(cls, text: str) -> Rotation:
+        """The policy that ``text`` (``grace:30``) states; what is unknown counts as strict."""
+        match = _POLICY.fullmatch(text)
+        if match is None:
+            return cls()
+        if match[1] is None:
+            return cls(text)
+        return cls("grace", float(match[1]))
+
+    @property
+    def loses(self) -> bool:
+        """Whether an answer that is lost takes the only good refresh token along."""
+        return self.name not in ("none", "overlap")
+
+    def lease(self, timing: Timing) -> float:
+        """How long a lease lasts: well within the grace, so that a crash is noticed before it ends."""
+        if self.name == "grace":
+            return min(timing.lease, max(self.grace / 2, min(SHORTEST_LEASE, timing.lease)))
+        return timing.lease
+
+    def free_at(self, state: GrantState, timing: Timing) -> float:
+        """When the provider may be asked about a grant that is not due before; 0 where it may be now."""
+        return max(state.retry_at or 0.0, self.takeover_at(state, timing))
+
+    def takeover_at(self, state: GrantState, timing: Timing) -> float:
+        """When the grant may be asked about, where a holder did not give its lease back; else 0.
+
+        Under strict reuse detection the next attempt is what kills a pair that a paused holder
+        still brings home. So the holder is given time, while the present token serves.
+        """
+        if state.lease_holder is None or state.lease_until is None:
+            return 0.0
+        if self.name != "strict" or state.expires_at is None:
+            return 0.0
+        return min(state.lease_until + timing.takeover, state.expires_at)

@@ -1,0 +1,48 @@
+"""Every duration in one place, and what is drawn from it. All are in seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MOST_DOUBLINGS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long things take and may take.
+
+    ``lease``: for how long nobody else asks the provider; it is renewed while its holder lives, so
+    it bounds the wait after a crash. ``request`` is the sender's total deadline. ``patience`` is
+    what one call waits at most. A token is renewed ``early`` of its lifetime before its end, at
+    most ``earliest``, and later by at most a fifth of that for another grant. With more than
+    ``hurry`` left nobody waits for that. ``takeover``: how long the answer of a holder that never
+    reported back is waited for where a second use of its refresh token would revoke the grant.
+    ``backoff`` doubles with every failure up to ``longest_backoff``; the wait is drawn below it.
+    """
+
+    lease: float = 15.0
+    request: float = 10.0
+    patience: float = 20.0
+    early: float = 0.1
+    earliest: float = 300.0
+    hurry: float = 30.0
+    takeover: float = 60.0
+    backoff: float = 0.5
+    longest_backoff: float = 60.0
+    misconfigured: float = 30.0
+    poll: tuple[float, float] = (0.02, 0.2)
+    commit_retry: tuple[float, float] = (0.05, 2.0)
+
+    def next_attempt(self, failures: int, draw: Callable[[], float]) -> float:
+        """Full jitter: anything up to the backoff of the ``failures`` before. ``draw`` gives [0, 1)."""
+        ceiling = self.backoff * 2.0 ** min(failures, MOST_DOUBLINGS)
+        return max(self.poll[0], min(ceiling, self.longest_backoff) * draw())
+
+
+def uptime() -> float:
+    """Seconds that go on while the process, or the whole machine where that can be told, sleeps."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return float(time.clock_gettime(time.CLOCK_BOOTTIME))
+    return time.monotonic()
