@@ -72,7 +72,7 @@ def read_config(
         config = model.model_validate({key: value for key, value in data.items() if key not in twice})
     except ValidationError as error:
         problems += (
-            _problem(model, detail, path, source)
+            _problem(model, data, detail, path, source)
             for detail in error.errors(include_input=False, include_url=False)
         )
     if problems:
@@ -88,9 +88,16 @@ _MESSAGES = {
 
 
 def _problem(
-    model: type[BaseModel], detail: Mapping[str, Any], path: tuple[str, ...], source: str
+    model: type[BaseModel],
+    data: Mapping[str, Any],
+    detail: Mapping[str, Any],
+    path: tuple[str, ...],
+    source: str,
 ) -> Problem:
     place = tuple(str(part) for part in detail["loc"] if part != "[key]")
+    if place and place[0] not in data and (spec := model.model_fields.get(place[0])):
+        # pydantic names the attribute, not its alias, where it is the default that fails validation.
+        place = (spec.alias or place[0], *place[1:])
     said = str(detail["msg"]).removeprefix("Value error, ")
     message = _MESSAGES.get(detail["type"]) or said.replace("Input should be", "must be", 1)
     cure = ""

@@ -1,7 +1,14 @@
 """OAuth 2.0 as a client: pure protocol functions, and the connector composed of them."""
 
 from .api import BearerApi
-from .authorization import append_query, build_authorization_uri, check_extra_parameters
+from .authorization import (
+    AUTHORIZATION_RESERVED,
+    REFRESH_RESERVED,
+    TOKEN_RESERVED,
+    append_query,
+    build_authorization_uri,
+    check_extra_parameters,
+)
 from .client_auth import ClientAuthentication, SigningKey, choose_auth_method, read_signing_key
 from .connector import OAuth2Config, OAuth2Connector
 from .pkce import create_code_verifier, s256_code_challenge
@@ -15,6 +22,9 @@ from .token_endpoint import (
 )
 
 __all__ = [
+    "AUTHORIZATION_RESERVED",
+    "REFRESH_RESERVED",
+    "TOKEN_RESERVED",
     "BearerApi",
     "ClientAuthentication",
     "OAuth2Config",
