@@ -283,7 +283,7 @@ class SealedRowStore(Protocol):
     ) -> bool: ...
 
     async def release(self, tenant: str, secret_id: str, *, generation: int, fence: int) -> bool:
-        """Give a lease back as if it had never been taken."""
+        """Give a lease back unused."""
 
     async def commit(self, row: SealedRow, *, generation: int) -> bool:
         """Store payload and state of ``row`` over ``generation``, whoever holds the lease; which ends.
@@ -336,12 +336,12 @@ class SealedRowStore(Protocol):
         """How many rows name each key, in all tables that hold wrapped keys."""
 
     async def page(
-        self, *, not_kid: str | None = None, after: RowPlace | None = None, most: int = 500
+        self, *, kid: str | None = None, after: RowPlace | None = None, most: int = 500
     ) -> Sequence[WrappedRow]:
-        """Rows in a fixed order, after ``after``; only those of other keys than ``not_kid`` if given."""
+        """Rows in a fixed order, after ``after``; of one key only, if given. Empty at the end alone."""
 
-    async def rewrap(self, row: WrappedRow, *, kid: str, wrapped_dek: bytes) -> bool:
-        """Swap key id and wrapped key, unless either has changed since ``row`` was read."""
+    async def rewrap(self, rewrapped: Sequence[Rewrapped]) -> Sequence[bool]:
+        """Swap key id and wrapped key of each row, but where either has changed since it was read."""
 
 
 @runtime_checkable
@@ -393,3 +393,12 @@ class WrappedRow:
     kid: str
     wrapped_dek: bytes
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrapped:
+    """A row as it was read, and the same data key under another key."""
+
+    row: WrappedRow
+    kid: str
+    wrapped_dek: bytes

@@ -1,0 +1,88 @@
+"""Secrets of connectors that are configured at run time, sealed with the URLs they may be sent to."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+from ..errors import SealBroken
+from ..grants import GrantRef
+from ..stores import Database
+from . import record, sql
+from .vault import Vault
+
+Secrets = Mapping[str, str]
+
+
+class ConnectorSecrets:
+    """Client secrets and the like, by connector and name.
+
+    Both layers of a record bind the digest of the connector's configured URLs. Whoever edits a URL
+    in the database is not sent the secret: it no longer opens.
+    """
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database, self._vault = database, vault
+
+    async def put(self, tenant: str, connector: str, secrets: Secrets, *, urls: bytes, now: float) -> None:
+        """Keep ``secrets`` by name, over those of the same names."""
+        statements = []
+        for name, secret in secrets.items():
+            ref, secret_id, kind = _ref(tenant, connector, urls), f"config_{uuid.uuid4().hex}", _kind(name)
+            kid, wrapped, dek = await self._vault.wrap_new(ref, secret_id=secret_id, kind=kind, now=now)
+            context = record.context_of(ref, secret_id=secret_id, kind=kind)
+            values = {
+                "tenant": tenant,
+                "id": secret_id,
+                "connector": connector,
+                "name": name,
+                "urls": urls,
+                "kid": kid,
+                "wrapped_dek": wrapped,
+                "payload": record.encrypt(secret.encode(), dek, context=context),
+                "now": now,
+            }
+            statements.append((sql.PUT_CONFIG_SECRET, values))
+        await self._database.run(statements)
+
+    async def open(self, tenant: str, connector: str, *, urls: bytes) -> dict[str, str]:
+        """All secrets of a connector whose URLs have the digest ``urls`` now.
+
+        Raises SealBroken where that is not the digest they were sealed with; KeyUnavailable,
+        UnknownKey.
+        """
+        ref, opened = _ref(tenant, connector, urls), {}
+        which = {"tenant": tenant, "connector": connector}
+        for secret_id, name, kid, wrapped_dek, payload in await self._database.fetch(
+            sql.CONFIG_SECRETS, which
+        ):
+            plain, _ = await self._vault.open_payload(
+                bytes(payload), bytes(wrapped_dek), kid=kid, ref=ref, secret_id=secret_id, kind=_kind(name)
+            )
+            try:
+                opened[name] = plain.decode()
+            except UnicodeError:
+                raise SealBroken("what was sealed is not a text") from None
+        return opened
+
+    async def remove(self, tenant: str, connector: str) -> int:
+        """Forget all secrets of a connector; return how many."""
+        which = {"tenant": tenant, "connector": connector}
+        return len(await self._database.fetch(sql.DELETE_CONFIG_SECRETS, which))
+
+
+def _ref(tenant: str, connector: str, urls: bytes) -> GrantRef:
+    return GrantRef(
+        tenant=tenant,
+        owner="",
+        identity="",
+        subject="",
+        connector=connector,
+        target="",
+        issuer="",
+        urls=urls,
+    )
+
+
+def _kind(name: str) -> str:
+    return f"config:{name}"

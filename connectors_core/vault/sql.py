@@ -1,0 +1,207 @@
+"""The SQL of the sealed row store, written once for SQLite and PostgreSQL.
+
+``{now}`` is the time that leases are measured by. On PostgreSQL, which several hosts share, that is
+the database's clock, so that hosts whose clocks differ agree; SQLite is one host by definition, and
+there it is the caller's.
+"""
+
+from __future__ import annotations
+
+DATABASE_CLOCK = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
+
+OWN = (
+    "id", "kind", "connector", "target", "issuer", "client", "urls", "reason", "requested", "scopes",
+    "effective", "scopes_stated", "token_type", "expires_at", "refresh_expires_at", "has_refresh_token",
+    "generation", "created_at", "updated_at", "used_at", "retry_at", "failures", "uncertain", "lease_holder",
+    "lease_until", "fence", "kid",
+)  # fmt: skip
+WRITTEN = (*OWN, "wrapped_dek", "payload", "grant_hash")
+
+_STATE = "i.tenant, i.id, i.owner, i.subject, " + ", ".join(f"s.{name}" for name in OWN)
+_ROW = _STATE + ", s.wrapped_dek, s.payload"
+_JOINED = """
+      FROM connectors_secrets s JOIN connectors_identities i ON i.tenant = s.tenant AND i.id = s.identity
+"""
+_MINE = "s.tenant = :tenant AND s.identity = :identity AND s.kind = :kind"
+
+FIND = f"SELECT {_ROW} {_JOINED} WHERE {_MINE}"
+STATE = f"SELECT {_STATE} {_JOINED} WHERE {_MINE}"
+STATES = f"""
+    SELECT {_STATE} {_JOINED} WHERE i.tenant = :tenant AND i.owner = :owner AND s.kind = :kind
+     ORDER BY s.created_at, i.id
+"""
+OF_CONNECTOR = f"""
+    SELECT {_STATE} {_JOINED}
+     WHERE s.tenant = :tenant AND s.connector = :connector AND s.kind = :kind AND s.identity > :after
+     ORDER BY s.identity LIMIT :most
+"""
+
+ADD = f"""
+    INSERT INTO connectors_secrets (tenant, identity, {", ".join(WRITTEN)})
+    SELECT tenant, id, {", ".join(f":{name}" for name in WRITTEN)}
+      FROM connectors_identities WHERE tenant = :tenant AND id = :identity
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+"""  # noqa: S608
+
+_UNTOUCHED = {"kind", "used_at", "fence"}
+_CLEARED = {"lease_holder", "lease_until", "failures", "retry_at", "uncertain"}
+_ENDED = "lease_holder = NULL, lease_until = NULL, failures = 0, retry_at = NULL, uncertain = 0"
+REPLACE = f"""
+    UPDATE connectors_secrets
+       SET {", ".join(f"{name} = :{name}" for name in WRITTEN if name not in _UNTOUCHED | _CLEARED)}, {_ENDED}
+     WHERE tenant = :tenant AND identity = :identity AND kind = :kind
+       AND id = :old_id AND generation = :old_generation
+    RETURNING 1
+"""  # noqa: S608
+COMMIT = f"""
+    UPDATE connectors_secrets
+       SET payload = :payload, reason = NULL, requested = :requested, scopes = :scopes,
+           effective = :effective, scopes_stated = :scopes_stated, token_type = :token_type,
+           expires_at = :expires_at,
+           refresh_expires_at = :refresh_expires_at, has_refresh_token = :has_refresh_token,
+           generation = :generation, updated_at = :updated_at, {_ENDED}
+     WHERE tenant = :tenant AND id = :id AND generation = :old_generation
+    RETURNING 1
+"""  # noqa: S608
+
+ACQUIRE = """
+    UPDATE connectors_secrets
+       SET uncertain = CASE WHEN lease_holder IS NULL THEN uncertain ELSE 1 END,
+           lease_holder = :holder, lease_until = {now} + :ttl, fence = fence + 1
+     WHERE tenant = :tenant AND identity = :identity AND kind = :kind
+       AND generation = :generation AND reason IS NULL AND (lease_until IS NULL OR lease_until <= {now})
+    RETURNING 1
+"""
+_HELD = """
+     WHERE tenant = :tenant AND id = :id AND generation = :generation AND fence = :fence
+       AND lease_holder IS NOT NULL
+    RETURNING 1
+"""
+RENEW = f"""
+    UPDATE connectors_secrets SET lease_until = {{now}} + :ttl {_HELD}
+"""  # noqa: S608
+RELEASE = f"""
+    UPDATE connectors_secrets SET lease_holder = NULL, lease_until = NULL {_HELD}
+"""  # noqa: S608
+FAIL = f"""
+    UPDATE connectors_secrets
+       SET lease_holder = NULL, lease_until = NULL, reason = :reason, retry_at = :retry_at,
+           failures = failures + :failures, updated_at = :now,
+           uncertain = CASE WHEN :uncertain = 1 THEN 1 ELSE uncertain END
+    {_HELD}
+"""  # noqa: S608
+
+LOCK = """
+    UPDATE connectors_secrets SET updated_at = updated_at
+     WHERE tenant = :tenant AND identity = :identity AND kind = :kind AND generation = :generation
+"""
+QUEUE_IF_THERE = """
+    INSERT INTO connectors_revocations
+           (tenant, id, owner, identity, subject, connector, target, issuer, client, urls, kid, wrapped_dek,
+            payload, created_at, next_at, attempts)
+    SELECT tenant, :id, :owner, :identity, :subject, :connector, :target, :issuer, :client, :urls, :kid,
+           :wrapped_dek, :payload, :created_at, :next_at, 0
+      FROM connectors_secrets
+     WHERE tenant = :tenant AND identity = :identity AND kind = :kind AND generation = :generation
+"""
+DELETE = """
+    DELETE FROM connectors_secrets
+     WHERE tenant = :tenant AND identity = :identity AND kind = :kind
+       AND (:any_generation = 1 OR generation = :generation)
+    RETURNING 1
+"""
+TOUCH = """
+    UPDATE connectors_secrets SET used_at = :now
+     WHERE tenant = :tenant AND identity = :identity AND kind = :kind
+       AND (used_at IS NULL OR used_at <= :before)
+"""
+DEACTIVATE = """
+    UPDATE connectors_secrets SET reason = :reason, generation = generation + 1, updated_at = :now
+     WHERE tenant = :tenant AND connector = :connector AND kind = :kind AND reason IS NULL
+    RETURNING 1
+"""
+SAME_GRANT = """
+    SELECT COUNT(*) FROM connectors_secrets
+     WHERE tenant = :tenant AND grant_hash = :grant_hash AND reason IS NULL
+"""
+
+WRAPPED_TABLES = ("connectors_connector_secrets", "connectors_revocations", "connectors_secrets")
+"""Every table that holds wrapped data keys, in the order of ``page``."""
+_PAGE_COLUMNS = {
+    "connectors_connector_secrets": """
+        t.tenant, t.id, '' AS owner, '' AS identity, '' AS subject, t.connector, '' AS target, '' AS issuer,
+        '' AS client, t.urls, 'config:' || t.name AS kind, t.kid, t.wrapped_dek, t.payload
+        FROM connectors_connector_secrets t
+    """,
+    "connectors_revocations": """
+        t.tenant, t.id, t.owner, t.identity, t.subject, t.connector, t.target, t.issuer, t.client, t.urls,
+        'revocation' AS kind, t.kid, t.wrapped_dek, t.payload FROM connectors_revocations t
+    """,
+    "connectors_secrets": """
+        t.tenant, t.id, i.owner, t.identity, i.subject, t.connector, t.target, t.issuer, t.client, t.urls,
+        t.kind, t.kid, t.wrapped_dek, t.payload
+        FROM connectors_secrets t JOIN connectors_identities i ON i.tenant = t.tenant AND i.id = t.identity
+    """,
+}
+_AFTER = "(t.tenant, t.id) > (:tenant, :id) ORDER BY t.tenant, t.id LIMIT :most"
+PAGE = {table: f"SELECT {columns} WHERE {_AFTER}" for table, columns in _PAGE_COLUMNS.items()}
+PAGE_OF_KEY = {
+    table: f"SELECT {columns} WHERE t.kid = :kid AND {_AFTER}" for table, columns in _PAGE_COLUMNS.items()
+}
+KIDS = " UNION ALL ".join(f"SELECT kid, COUNT(*) FROM {table} GROUP BY kid" for table in WRAPPED_TABLES)  # noqa: S608
+REWRAP = {
+    table: f"""
+    UPDATE {table} SET kid = :kid, wrapped_dek = :wrapped_dek
+     WHERE tenant = :tenant AND id = :id AND kid = :old_kid AND wrapped_dek = :old_wrapped_dek
+    RETURNING 1
+"""  # noqa: S608
+    for table in WRAPPED_TABLES
+}
+
+KEYS = """
+    SELECT kid, state, check_value, wrapped_key, wrapped_by FROM connectors_vault_keys
+     ORDER BY created_at, kid
+"""
+ADD_KEY = """
+    INSERT INTO connectors_vault_keys
+           (kid, state, check_value, wrapped_key, wrapped_by, created_at, updated_at)
+    SELECT :kid, CASE WHEN COUNT(*) = 0 THEN :first_state ELSE 'standby' END,
+           :check_value, :wrapped_key, :wrapped_by, :now, :now
+      FROM connectors_vault_keys WHERE state = 'active'
+    ON CONFLICT DO NOTHING
+    RETURNING state
+"""
+CLAIM_REVOCATIONS = """
+    UPDATE connectors_revocations
+       SET attempts = attempts + 1, next_at = :now + CASE WHEN attempts >= 7 THEN 3600.0
+           WHEN attempts = 0 THEN 30.0 WHEN attempts = 1 THEN 60.0 WHEN attempts = 2 THEN 120.0
+           WHEN attempts = 3 THEN 240.0 WHEN attempts = 4 THEN 480.0 WHEN attempts = 5 THEN 960.0
+           ELSE 1920.0 END
+     WHERE next_at <= :now AND (tenant, id) IN
+           (SELECT tenant, id FROM connectors_revocations WHERE next_at <= :now ORDER BY next_at LIMIT :most)
+    RETURNING tenant, id, owner, identity, subject, connector, target, issuer, client, urls, kid, wrapped_dek,
+              payload, created_at, next_at, attempts
+"""
+END_REVOCATION = "DELETE FROM connectors_revocations WHERE tenant = :tenant AND id = :id RETURNING 1"
+EXPIRED_REVOCATIONS = """
+    DELETE FROM connectors_revocations WHERE created_at <= :before
+    RETURNING tenant, id, owner, identity, subject, connector, target, issuer, client, urls, kid, wrapped_dek,
+              payload, created_at, next_at, attempts
+"""
+
+PUT_CONFIG_SECRET = """
+    INSERT INTO connectors_connector_secrets
+           (tenant, id, connector, name, urls, kid, wrapped_dek, payload, updated_at)
+    VALUES (:tenant, :id, :connector, :name, :urls, :kid, :wrapped_dek, :payload, :now)
+    ON CONFLICT (tenant, connector, name) DO UPDATE SET id = excluded.id, urls = excluded.urls,
+           kid = excluded.kid, wrapped_dek = excluded.wrapped_dek, payload = excluded.payload,
+           updated_at = excluded.updated_at
+"""
+CONFIG_SECRETS = """
+    SELECT id, name, kid, wrapped_dek, payload FROM connectors_connector_secrets
+     WHERE tenant = :tenant AND connector = :connector ORDER BY name
+"""
+DELETE_CONFIG_SECRETS = """
+    DELETE FROM connectors_connector_secrets WHERE tenant = :tenant AND connector = :connector RETURNING 1
+"""
