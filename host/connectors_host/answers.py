@@ -8,7 +8,7 @@ from typing import cast
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -107,6 +107,8 @@ class Faults:
 
         try:
             await self.app(scope, receive, watched)
+        except ClientDisconnect:
+            return
         except Exception as error:
             places = "".join(traceback.format_tb(error.__traceback__))
             log.error("unforeseen %s at\n%s", type(error).__name__, places)
