@@ -1,7 +1,6 @@
 """What is answered when something goes wrong: code → status and title, as JSON or as a page.
 
-Codes are those of ``connectors_core.errors`` and a few of the host's own; ``docs/errors.md`` lists
-them all.
+Codes are those of ``connectors_core.errors`` (``docs/errors.md``) and a few of the host's own (README).
 """
 
 from __future__ import annotations
