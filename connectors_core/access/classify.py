@@ -11,6 +11,7 @@ from ..errors import (
     IdTokenRejected,
     InvalidGrant,
     NotSent,
+    ProviderUnavailable,
     ReauthorizationRequired,
     TokenEndpointError,
 )
@@ -61,7 +62,8 @@ def classify_preparation_error(error: Exception) -> RefreshFailure:
     kind = FailureKind.NOT_PROCESSED
     if isinstance(error, AddressRefused | ConnectorMisconfigured | ConfigurationError):
         kind = FailureKind.MISCONFIGURED
-    return RefreshFailure(kind=kind, error=code_of(error))
+    retry_after = error.retry_after if isinstance(error, ProviderUnavailable) else None
+    return RefreshFailure(kind=kind, retry_after=retry_after, error=code_of(error))
 
 
 def code_of(error: Exception) -> str:

@@ -139,7 +139,7 @@ async def refresh(flight: Flight, breaker: Breaker, around: Surroundings) -> Sto
 async def _wait(flight: Flight, seconds: float, around: Surroundings) -> None:
     """Wait, in steps in which the grant is looked at again. Raises TemporarilyUnavailable."""
     if around.draining() or around.uptime() + seconds > flight.until:
-        raise TemporarilyUnavailable(retry_after=seconds)
+        raise TemporarilyUnavailable(retry_after=max(1.0, seconds))
     await around.sleep(min(seconds, 1.0))
 
 

@@ -1,0 +1,465 @@
+"""What a call gets: a fresh token, or the one error that says what helps."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from connectors_core.errors import (
+    AnswerLost,
+    ConnectorFault,
+    ConnectorMisconfigured,
+    IdTokenRejected,
+    InvalidGrant,
+    NotLinked,
+    NotSent,
+    ReauthorizationRequired,
+    ScopeRequired,
+    StorageError,
+    TemporarilyUnavailable,
+    TokenEndpointError,
+    TokenLivesTooShort,
+)
+from connectors_core.grants import InactiveReason
+from connectors_core.tokens import TokenSet
+
+
+def refused(error, status=400, **more):
+    return TokenEndpointError(error, status=status, **more)
+
+
+def dead():
+    return InvalidGrant("invalid_grant", status=400)
+
+
+def names(events):
+    return [event.name for event in events]
+
+
+async def test_a_fresh_token_is_served_without_a_request(world, access, held, keep, connector):
+    await keep(left=3000)
+    token = await access.token(held, scopes={"repo"}, min_ttl=60)
+    assert (token.access_token, token.generation, token.target) == ("access-0", 1, "acme-sso")
+    assert "access-0" not in repr(token)
+    assert connector.seen.asked == []
+
+
+async def test_an_expired_token_is_renewed_once_for_all_who_wait(
+    world, access, held, keep, connector, events
+):
+    await keep(left=-1)
+    connector.seen.takes = 0.2
+    tokens = await world.run(asyncio.gather(*(access.token(held) for _ in range(50))))
+    assert {token.access_token for token in tokens} == {"access-1"}
+    assert connector.seen.asked == [("refresh-0", None)]
+    assert names(events) == ["token.refreshed"]
+
+
+async def test_several_processes_send_one_request(world, new_access, held, keep, connector, events):
+    await keep(left=-1)
+    connector.seen.takes = 1.0
+    processes = [new_access() for _ in range(4)]
+    tokens = await world.run(asyncio.gather(*(p.token(held) for p in processes for _ in range(10))))
+    assert {token.access_token for token in tokens} == {"access-1"}
+    assert (len(connector.seen.asked), connector.seen.most_in_flight) == (1, 1)
+    assert names(events) == ["token.refreshed"]
+
+
+async def test_a_token_of_unknown_lifetime_is_served_as_long_as_nobody_refuses_it(
+    access, held, keep, connector
+):
+    await keep(left=None)
+    assert (await access.token(held, min_ttl=86400)).access_token == "access-0"
+    assert connector.seen.asked == []
+
+
+async def test_nothing_kept_is_not_linked(access, held):
+    with pytest.raises(NotLinked):
+        await access.token(held)
+
+
+async def test_missing_scopes_are_named(access, held, keep):
+    await keep()
+    with pytest.raises(ScopeRequired) as caught:
+        await access.token(held, scopes={"repo", "admin"})
+    assert (caught.value.missing, caught.value.granted) == ({"admin"}, {"repo", "user"})
+
+
+async def test_without_a_refresh_token_an_expired_grant_needs_the_person(access, held, keep):
+    await keep(left=-1, refresh_token=None)
+    with pytest.raises(ReauthorizationRequired) as caught:
+        await access.token(held)
+    assert caught.value.reason == "expired"
+
+
+async def test_without_a_refresh_token_a_living_one_is_served_to_its_end(access, held, keep):
+    await keep(left=2, refresh_token=None)
+    assert (await access.token(held, min_ttl=1)).access_token == "access-0"
+    with pytest.raises(ReauthorizationRequired):
+        await access.token(held, min_ttl=3)
+
+
+async def test_a_token_due_soon_is_served_and_renewed_meanwhile(world, access, held, keep, connector, store):
+    await keep(left=200)
+    assert (await access.token(held)).access_token == "access-0"
+    await world.settle()
+    assert len(connector.seen.asked) == 1
+    assert (await access.token(held)).access_token == "access-1"
+
+
+async def test_who_needs_longer_than_is_left_waits_for_the_new_one(world, access, held, keep):
+    await keep(left=200)
+    assert (await world.run(access.token(held, min_ttl=600))).access_token == "access-1"
+
+
+async def test_no_token_lives_as_long_as_asked(world, access, held, keep, connector):
+    await keep(left=200)
+    for _ in range(3):
+        with pytest.raises(TokenLivesTooShort) as caught:
+            await world.run(access.token(held, min_ttl=7200))
+    assert caught.value.lifetime == 3600
+    assert len(connector.seen.asked) == 1
+
+
+async def test_a_cancelled_caller_does_not_cancel_the_exchange(world, access, held, keep, connector):
+    await keep(left=-1)
+    connector.seen.takes = 1.0
+    callers = [asyncio.ensure_future(access.token(held)) for _ in range(50)]
+    await world.settle()
+    for caller in callers:
+        caller.cancel()
+    await asyncio.gather(*callers, return_exceptions=True)
+    await world.until(lambda: not access._flights)
+    assert (await access.token(held)).access_token == "access-1"
+    assert len(connector.seen.asked) == 1
+
+
+async def test_a_dead_grant_is_asked_about_once(world, access, held, keep, connector, events):
+    await keep(left=-1)
+    connector.seen.answers = [dead()]
+    for _ in range(3):
+        with pytest.raises(ReauthorizationRequired) as caught:
+            await world.run(access.token(held))
+        assert caught.value.reason == "invalid_grant"
+    assert len(connector.seen.asked) == 1
+    assert names(events) == ["token.needs_reauthorization"]
+
+
+async def test_a_dead_grant_after_a_lost_answer_is_a_lost_rotation(
+    world, access, held, keep, connector, events
+):
+    await keep(left=-1)
+    connector.seen.answers = [AnswerLost("cut"), dead()]
+    with pytest.raises(ReauthorizationRequired) as caught:
+        await world.run(access.token(held))
+    assert caught.value.reason == "rotation_lost"
+    assert names(events) == ["token.refresh_failed", "token.needs_reauthorization"]
+
+
+async def test_without_rotation_nothing_can_be_lost(world, access, held, keep, connector):
+    await keep(left=-1)
+    object.__setattr__(connector, "rotation", "none")
+    connector.seen.answers = [AnswerLost("cut"), dead()]
+    with pytest.raises(ReauthorizationRequired) as caught:
+        await world.run(access.token(held))
+    assert caught.value.reason == "invalid_grant"
+
+
+async def test_the_provider_may_ask_for_the_person(world, access, held, keep, connector, store):
+    await keep(left=-1)
+    connector.seen.answers = [refused("interaction_required")]
+    with pytest.raises(ReauthorizationRequired) as caught:
+        await world.run(access.token(held))
+    assert caught.value.reason == "interaction_required"
+
+
+async def test_an_outage_is_waited_out(world, access, held, keep, connector, events):
+    await keep(left=-1)
+    connector.seen.answers = [NotSent("refused")] * 3
+    assert (await world.run(access.token(held))).access_token == "access-1"
+    assert names(events) == ["token.refresh_failed"] * 3 + ["token.refreshed"]
+
+
+async def test_retry_after_is_obeyed_by_every_process(world, new_access, held, keep, connector):
+    await keep(left=-1)
+    connector.seen.answers = [refused("slow_down", 429, retry_after=120.0)]
+    for process in (new_access(), new_access()):
+        with pytest.raises(TemporarilyUnavailable) as caught:
+            await world.run(process.token(held))
+        assert 100 < caught.value.retry_after < 130
+    assert len(connector.seen.asked) == 1
+    world.now += 130
+    assert (await world.run(new_access().token(held))).access_token == "access-1"
+
+
+async def test_an_outage_does_not_take_away_a_living_token(world, access, held, keep, connector):
+    await keep(left=20)
+    connector.seen.answers = [refused("slow_down", 429, retry_after=600.0)]
+    started = world.now
+    assert (await world.run(access.token(held))).access_token == "access-0"
+    assert (await world.run(access.token(held))).access_token == "access-0"
+    assert world.now == started
+    assert len(connector.seen.asked) == 1
+
+
+async def test_a_wrong_client_is_the_operators_matter(world, access, held, keep, connector, events, store):
+    await keep(left=-1)
+    connector.seen.answers = [refused("invalid_client", 401)]
+    for _ in range(2):
+        with pytest.raises(ConnectorMisconfigured, match="invalid_client"):
+            await world.run(access.token(held))
+    assert len(connector.seen.asked) == 1
+    assert (await store.state("default", "identity-1")).reason is None
+    assert names(events) == ["token.refresh_failed"]
+    world.now += 60
+    assert (await world.run(access.token(held))).access_token == "access-1"
+
+
+async def test_a_wrong_client_spares_all_other_grants_the_question(world, access, held, keep, connector):
+    await keep(left=-1)
+    await keep(left=-1, identity="identity-2")
+    connector.seen.answers = [refused("invalid_client", 401)]
+    for identity in ("identity-1", "identity-2"):
+        with pytest.raises(ConnectorMisconfigured):
+            await world.run(access.token(replace(held, identity=identity)))
+    assert len(connector.seen.asked) == 1
+
+
+async def test_an_invalid_scope_is_asked_without_scope_once(world, access, held, keep, connector):
+    await keep(left=-1)
+    object.__setattr__(connector, "scope_on_refresh", True)
+    connector.seen.answers = [refused("invalid_scope")]
+    assert (await world.run(access.token(held))).access_token == "access-1"
+    assert connector.seen.asked == [("refresh-0", ("repo", "user")), ("refresh-0", None)]
+
+
+async def test_another_person_in_the_id_token_ends_the_grant(
+    world, access, held, keep, connector, events, store
+):
+    await keep(left=-1)
+    connector.seen.answers = [IdTokenRejected("sub", expected="that of the sign-in", actual="another")]
+    with pytest.raises(ReauthorizationRequired) as caught:
+        await world.run(access.token(held))
+    assert caught.value.reason == "identity_changed"
+    assert (await store.state("default", "identity-1")).reason is InactiveReason.IDENTITY_CHANGED
+    assert names(events) == ["token.needs_reauthorization"]
+
+
+async def test_what_a_connector_raises_by_mistake_says_nothing_of_the_grant(
+    world, access, held, keep, connector
+):
+    await keep(left=-1)
+    connector.seen.answers = [KeyError("bug")]
+    assert (await world.run(access.token(held))).access_token == "access-1"
+
+
+async def test_a_broken_connector_raises_ours(world, access, held, keep, connector, monkeypatch):
+    await keep(left=-1)
+
+    async def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(held.store, "acquire", broken)
+    with pytest.raises(ConnectorFault):
+        await world.run(access.token(held))
+
+
+async def test_the_wait_for_a_silent_holder_ends_with_its_lease(
+    world, new_access, held, keep, store, connector
+):
+    object.__setattr__(connector, "rotation", "grace:30")
+    state = await keep(left=-1)
+    await store.acquire(
+        "default", "identity-1", generation=state.generation, holder="gone", ttl=15, now=world.now
+    )
+    started = world.now
+    assert (await world.run(new_access().token(held))).access_token == "access-1"
+    assert 15 <= world.now - started < 16
+
+
+async def test_a_strict_provider_is_not_asked_while_a_silent_holder_may_come_back(
+    world, new_access, held, keep, store, connector
+):
+    state = await keep(left=40)
+    await store.acquire(
+        "default", "identity-1", generation=state.generation, holder="paused", ttl=15, now=world.now
+    )
+    world.now += 16
+    assert (await world.run(new_access().token(held))).access_token == "access-0"
+    assert connector.seen.asked == []
+    world.now += 25
+    assert (await world.run(new_access().token(held))).access_token == "access-1"
+
+
+async def test_a_paused_process_does_not_send_on_a_lease_that_may_be_gone(
+    world, new_access, held, keep, store, connector
+):
+    object.__setattr__(connector, "rotation", "grace:30")
+    state = await keep(left=-1)
+    real, paused = store.acquire, []
+
+    async def acquire(*arguments, **options):
+        lease = await real(*arguments, **options)
+        if lease is not None and not paused:
+            paused.append(lease)
+            world.now += 60
+            other = await real("default", "identity-1", generation=state.generation, holder="other", ttl=15,
+                               now=world.now)  # fmt: skip
+            assert other is not None
+        return lease
+
+    store.acquire = acquire
+    started = world.now
+    assert (await world.run(new_access(patience=300).token(held))).access_token == "access-1"
+    assert world.now - started >= 75
+    assert len(connector.seen.asked) == 1
+
+
+async def test_a_former_holders_success_is_kept(world, new_access, held, keep, store, connector):
+    object.__setattr__(connector, "rotation", "grace:30")
+    state = await keep(left=-1)
+    lease = await store.acquire(
+        "default", "identity-1", generation=state.generation, holder="slow", ttl=15, now=world.now
+    )
+    world.now += 20
+    second = await store.acquire(
+        "default", "identity-1", generation=state.generation, holder="next", ttl=15, now=world.now
+    )
+    late = TokenSet(access_token="late", refresh_token="late-refresh", expires_at=world.now + 3600)
+    assert await store.commit(lease, late, now=world.now)
+    assert not await store.fail(second, reason=InactiveReason.INVALID_GRANT, now=world.now)
+    assert (await new_access().token(held)).access_token == "late"
+
+
+async def test_a_lease_is_renewed_while_its_holder_waits_for_the_answer(
+    world, new_access, held, keep, store, connector
+):
+    await keep(left=-1)
+    connector.seen.takes = 50.0
+    first, second = new_access(patience=100), new_access(patience=100)
+    waiting = asyncio.ensure_future(second.token(held))
+    assert await world.run(first.renew(held))
+    assert (await world.run(waiting)).access_token == "access-1"
+    assert connector.seen.most_in_flight == 1
+    assert len(connector.seen.asked) == 1
+
+
+async def test_a_pair_that_cannot_be_stored_is_served_and_kept_for_later(
+    world, new_access, held, keep, store, connector, events, caplog
+):
+    await keep(left=-1)
+    real, broken = store.commit, [True]
+
+    async def commit(*arguments, **options):
+        if broken:
+            raise StorageError("disk full")
+        return await real(*arguments, **options)
+
+    store.commit = commit
+    access, other = new_access(), new_access()
+    assert (await world.run(access.token(held))).access_token == "access-1"
+    assert (await world.run(access.token(held))).access_token == "access-1"
+    with pytest.raises(TemporarilyUnavailable):
+        await world.run(other.token(held))
+    broken.clear()
+    await world.until(lambda: not access._flights)
+    assert (await other.token(held)).access_token == "access-1"
+    assert len(connector.seen.asked) == 1
+    assert names(events) == ["token.unsaved", "token.refreshed"]
+    assert "access-1" not in caplog.text
+
+
+async def test_a_commit_that_was_done_after_all_is_told_once(world, access, held, keep, store, events):
+    await keep(left=-1)
+    real, failed = store.commit, []
+
+    async def commit(*arguments, **options):
+        state = await real(*arguments, **options)
+        if not failed:
+            failed.append(True)
+            raise StorageError("connection lost after the statement")
+        return state
+
+    store.commit = commit
+    assert (await world.run(access.token(held))).access_token == "access-1"
+    await world.until(lambda: not access._flights)
+    assert names(events) == ["token.unsaved", "token.refreshed"]
+
+
+async def test_a_pair_for_an_unlinked_identity_is_revoked(world, access, held, keep, store, connector):
+    await keep(left=-1)
+    connector.seen.takes = 1.0
+    waiting = asyncio.ensure_future(access.token(held))
+    await world.settle()
+    await store.remove("default", "identity-1", now=world.now)
+    with pytest.raises(NotLinked):
+        await world.run(waiting)
+    assert connector.seen.revoked == ["refresh-1"]
+    assert await store.state("default", "identity-1") is None
+
+
+async def test_a_sign_in_during_a_refresh_wins_and_nothing_is_revoked(
+    world, access, held, keep, store, connector
+):
+    state = await keep(left=-1)
+    connector.seen.takes = 1.0
+    waiting = asyncio.ensure_future(access.token(held))
+    await world.settle()
+    newer = TokenSet(
+        access_token="signed-in", refresh_token="r", expires_at=world.now + 3600, scopes=state.scopes
+    )
+    await store.put(state.ref, newer, now=world.now)
+    assert (await world.run(waiting)).access_token == "signed-in"
+    assert connector.seen.revoked == []
+
+
+async def test_a_refused_token_is_renewed_only_while_it_is_the_stored_one(
+    world, access, held, keep, connector
+):
+    await keep(left=3000)
+    token = await access.token(held)
+    renewed = await world.run(access.renewed(held, token))
+    assert renewed.access_token == "access-1"
+    assert (await world.run(access.renewed(held, token))).access_token == "access-1"
+    assert len(connector.seen.asked) == 1
+    assert (await access.renewed(held, renewed)) is renewed
+
+
+async def test_a_refused_token_that_nothing_renews_stays(access, held, keep):
+    await keep(left=3000, refresh_token=None)
+    token = await access.token(held)
+    assert await access.renewed(held, token) is token
+
+
+async def test_drain_waits_for_the_answer_and_begins_nothing(world, access, held, keep, connector, store):
+    await keep(left=-1)
+    connector.seen.takes = 2.0
+    waiting = asyncio.ensure_future(access.token(held))
+    await world.settle()
+    assert await world.run(access.drain(5))
+    assert (await waiting).access_token == "access-1"
+    await keep(left=-1, identity="identity-2")
+    with pytest.raises(TemporarilyUnavailable):
+        await access.token(replace(held, identity="identity-2"))
+
+
+async def test_drain_ends_what_does_not_end(access, held, keep, connector, world):
+    await keep(left=-1)
+    connector.seen.takes = 1e6
+    waiting = asyncio.ensure_future(access.token(held))
+    await world.settle()
+    assert not await access.drain(0.01)
+    with pytest.raises(TemporarilyUnavailable):
+        await waiting
+
+
+async def test_a_refresh_that_nobody_waits_for_fails_in_silence(world, access, held, keep, connector, caplog):
+    await keep(left=200)
+    connector.seen.answers = [dead()]
+    assert (await access.token(held)).access_token == "access-0"
+    await world.until(lambda: not access._flights)
+    with pytest.raises(ReauthorizationRequired):
+        await access.token(held)
+    assert caplog.text == ""
