@@ -59,9 +59,10 @@ where it is public.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 MAX_PROVIDER_TEXT = 256
 """Characters kept of any text that a provider chose."""
@@ -103,12 +104,14 @@ class ConnectorError(Exception):
     """The root: anything this library raises on purpose.
 
     ``code`` is a stable word for programs, ``step`` says where it happened, ``connector`` is the
-    connector id once the flow knows it.
+    connector id once the flow knows it, ``data`` what the host gave to ``begin``, once the callback
+    has proved to be the answer to it.
     """
 
     code: str = "provider_error"
     step: Step = Step.CONFIGURATION
     connector: str | None = None
+    data: Mapping[str, Any] | None = None
 
     def __init__(self, message: str, *, step: Step | None = None) -> None:
         super().__init__(message)

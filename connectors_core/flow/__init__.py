@@ -1,6 +1,6 @@
 """Begin and complete an authorization."""
 
-from .authorization import Completed, Started, begin, complete
+from .authorization import Completed, Started, begin, complete, contained
 from .callback import CallbackAnswer, CallbackParameters, parse_callback
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     "Started",
     "begin",
     "complete",
+    "contained",
     "parse_callback",
 ]

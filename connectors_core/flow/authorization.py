@@ -93,7 +93,7 @@ async def begin(
         raise ConfigurationError([Problem(("redirect_uri",), str(error))]) from None
     runtime = connector.runtime
     binding = binding or sealing.new_value()
-    with _contained(connector, Step.AUTHORIZATION_REQUEST):
+    with contained(connector, Step.AUTHORIZATION_REQUEST):
         expected = await connector.callback_issuer()
         now = runtime.now()
         transaction = Transaction(
@@ -131,10 +131,21 @@ async def complete(
 
     The transaction is consumed first: of several callbacks with one state exactly one goes on, and
     only from the browser that began. Raises CallbackRejected (nothing was sent to the provider),
-    AuthorizationError (the provider said no), TransportError or ProviderError.
+    AuthorizationError (the provider said no), TransportError or ProviderError; their ``data`` is
+    what ``begin`` was given, once the transaction is known.
     """
     answer = parse_callback(received)
     transaction = await _consume(answer, connector, transactions, binding)
+    try:
+        return await _redeem(answer, transaction, connector, owner)
+    except ConnectorError as error:
+        error.data = transaction.data
+        raise
+
+
+async def _redeem(
+    answer: CallbackAnswer, transaction: Transaction, connector: Connector, owner: str | None
+) -> Completed:
     if transaction.owner is not None and transaction.owner != owner:
         raise _tagged(OwnerMismatch("this authorization was begun by somebody else"), connector)
     _check_issuer(answer, transaction, connector)
@@ -142,9 +153,9 @@ async def complete(
     if answer.code is None:
         raise _tagged(authorization_error(answer, secrets=held), connector)
     callback = Callback(code=answer.code, iss=answer.iss, parameters=answer.parameters)
-    with _contained(connector, Step.TOKEN_EXCHANGE):
+    with contained(connector, Step.TOKEN_EXCHANGE):
         tokens = await connector.exchange(callback, transaction)
-    with _contained(connector, Step.PROFILE):
+    with contained(connector, Step.PROFILE):
         from ..oauth2.api import BearerApi
 
         profile = await connector.profile(BearerApi.of(connector, tokens), tokens)
@@ -207,8 +218,11 @@ def _check_issuer(answer: CallbackAnswer, transaction: Transaction, connector: C
 
 
 @contextmanager
-def _contained(connector: Connector, step: Step) -> Iterator[None]:
-    """Let only our own exceptions out of a connector, tagged with its id."""
+def contained(connector: Connector, step: Step) -> Iterator[None]:
+    """Let only our own exceptions out of a connector, tagged with its id.
+
+    Whatever else it raises becomes a ConnectorFault of ``step``, with the cause chained.
+    """
     try:
         yield
     except ConnectorError as error:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..connector import ConnectorConfig, NetworkPermission, Runtime
+from ..connector import ConnectorConfig, EndsSession, NetworkPermission, Runtime
 from ..errors import (
     ConfigurationError,
     ConnectorError,
     IdentityAlreadyLinked,
     NotFound,
     Problem,
+    Step,
     StorageError,
 )
 from ..events import Event
@@ -177,6 +178,30 @@ class Tenant:
             raise
         self._tell("authorization.completed", entry, completed.owner, purpose=completed.purpose.value)
         return completed
+
+    async def end_session_uri(
+        self,
+        connector: str,
+        *,
+        id_token_hint: str | None = None,
+        post_logout_redirect_uri: str | None = None,
+        state: str | None = None,
+    ) -> str | None:
+        """Where to send the browser to end the provider's own session; None where there is no such place.
+
+        Raises NotFound, DiscoveryRejected, TransportError. OpenID Connect RP-Initiated Logout §2.
+        """
+        from ..flow import contained
+
+        entry = self._enabled(connector)
+        if not isinstance(entry.connector, EndsSession):
+            return None
+        with contained(entry.connector, Step.AUTHORIZATION_REQUEST):
+            return await entry.connector.end_session_uri(
+                id_token_hint=id_token_hint,
+                post_logout_redirect_uri=post_logout_redirect_uri,
+                state=state,
+            )
 
     async def put_handle(self, kind: str, data: Mapping[str, Any], *, lifetime: float) -> str:
         """Keep ``data`` (JSON) for ``lifetime`` seconds; return the one-time name it can be taken by.

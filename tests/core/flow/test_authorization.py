@@ -314,6 +314,23 @@ async def test_a_refusal_at_the_provider_is_its_own_error_and_consumes(bench):
         await bench.complete(answer(started), binding=started.binding)
 
 
+@pytest.mark.parametrize("received", ["error=access_denied", "code=c"])
+async def test_a_failure_brings_back_what_the_host_gave(bench, received):
+    """A host offers to start again where the person wanted to go."""
+    bench.behaviour.raises["exchange"] = KeyError()
+    started = await bench.begin(data={"return_to": "/here"})
+    with pytest.raises(ConnectorError) as caught:
+        await bench.complete(f"{received}&state={sent(started)['state']}", binding=started.binding)
+    assert caught.value.data == {"return_to": "/here"}
+
+
+async def test_a_callback_that_proves_nothing_brings_back_nothing(bench):
+    started = await bench.begin(data={"return_to": "/here"})
+    with pytest.raises(StateMismatch) as caught:
+        await bench.complete(answer(started), binding="another-browser")
+    assert caught.value.data is None
+
+
 async def test_a_malformed_callback_consumes_nothing(bench):
     started = await bench.begin()
     with pytest.raises(InvalidCallback):
