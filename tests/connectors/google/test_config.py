@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import Any
 
 import pytest
-from connectors_google import GoogleConfig
+from connectors_google import GoogleConfig, OneTapConfig
 
 from connectors_core.connector import read_config
 from connectors_core.errors import ConfigurationError
@@ -144,3 +145,10 @@ def test_the_schema_marks_the_secret_and_describes_every_field():
     assert schema["properties"]["clientSecret"]["writeOnly"] is True
     own = GoogleConfig.model_fields.keys() - {"one_tap"}
     assert all(GoogleConfig.model_fields[name].description for name in own)
+
+
+def test_every_field_stands_in_the_guide():
+    guide = files("connectors_google").joinpath("README.md").read_text()
+    nested = [f"oneTap.{field.alias}" for field in OneTapConfig.model_fields.values()]
+    own = [str(field.alias) for name, field in GoogleConfig.model_fields.items() if name != "one_tap"]
+    assert not [name for name in (*own, *nested) if f"| `{name}` |" not in guide]

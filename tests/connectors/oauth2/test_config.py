@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from typing import Any
 
 import pytest
 from connectors_oauth2 import OAuth2ProviderConfig
+from connectors_oauth2.config import ProfileMapConfig
 
 from connectors_core.connector import read_config
 from connectors_core.errors import ConfigurationError
@@ -168,3 +170,12 @@ def test_the_schema_marks_secrets_and_describes_fields():
         assert any(kind.get("writeOnly") for kind in properties[name]["anyOf"])
     fields = OAuth2ProviderConfig.model_fields
     assert all(fields[name].description for name in fields.keys() - {"profile_map"})
+
+
+def test_every_field_stands_in_the_guide():
+    guide = files("connectors_oauth2").joinpath("README.md").read_text()
+    rows = " ".join(line.split("|")[1] for line in guide.splitlines() if line.startswith("| `"))
+    mapped = [f".{field.alias}" for field in ProfileMapConfig.model_fields.values()]
+    own = [str(field.alias) for name, field in OAuth2ProviderConfig.model_fields.items()]
+    names = [name for name in (*own, *mapped) if name != "profileMap"]
+    assert not [name for name in names if f"{name}`" not in rows]
