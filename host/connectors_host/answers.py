@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from contextlib import suppress
 from typing import cast
 from urllib.parse import urlencode
 
@@ -48,7 +49,7 @@ def answer(request: Request, failed: Failure) -> Response:
         explanation=explanation,
         provider=provider,
         failed=failed,
-        again="/sign-in" + _carried(request),
+        again="/sign-in" + _carried(request, failed.return_to),
     )
 
 
@@ -129,11 +130,10 @@ def _provider(request: Request, connector_id: str | None) -> str | None:
     return name_in(request, entry.name, entry.id)
 
 
-def _carried(request: Request) -> str:
-    """The query that keeps a good ``return_to`` for the next try."""
+def _carried(request: Request, return_to: str | None) -> str:
+    """The query that keeps a good ``return_to`` for the next try: the sign-in's own, else the request's."""
     host = getattr(request.app.state, "host", None)
-    try:
-        return_to = host.return_to(request) if isinstance(host, Host) else None
-    except ReturnToRefused:
-        return_to = None
-    return "?" + urlencode({"return_to": return_to}) if return_to else ""
+    if return_to is None and isinstance(host, Host):
+        with suppress(ReturnToRefused):
+            return_to = host.return_to(request)
+    return "?" + urlencode({"return_to": return_to}) if return_to and return_to != "/" else ""

@@ -13,6 +13,7 @@ from connectors_core.errors import (
     AuthorizationError,
     ConnectorError,
     IdTokenRejected,
+    ProviderUnavailable,
     ReauthorizationRequired,
     ScopeRequired,
     Step,
@@ -101,7 +102,11 @@ class HostError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """An error ready to be answered. ``provider_says`` is the provider's own text, to be shown as text."""
+    """An error ready to be answered.
+
+    ``provider_says`` is the provider's own text, to be shown as text; ``return_to`` is where the person
+    wanted to go, checked when the sign-in began.
+    """
 
     status: int
     code: str
@@ -110,6 +115,7 @@ class Failure:
     step: str
     connector: str | None = None
     provider_says: str = ""
+    return_to: str | None = None
     members: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -143,8 +149,11 @@ def failure(error: HostError | ConnectorError) -> Failure:
         case ReauthorizationRequired():
             members = {"reason": error.reason}
     if status in (429, 503):
-        asked = error.retry_after if isinstance(error, TemporarilyUnavailable | TokenEndpointError) else None
+        asked = None
+        if isinstance(error, TemporarilyUnavailable | TokenEndpointError | ProviderUnavailable):
+            asked = error.retry_after
         headers.setdefault("Retry-After", str(max(1, round(asked or RETRY_AFTER))))
+    data = error.data if isinstance(error, ConnectorError) else None
     return Failure(
         status=status,
         code=error.code,
@@ -153,6 +162,7 @@ def failure(error: HostError | ConnectorError) -> Failure:
         step=str(error.step),
         connector=error.connector if isinstance(error, ConnectorError) else None,
         provider_says=says,
+        return_to=(data or {}).get("return_to"),
         members=members,
         headers=headers,
     )

@@ -212,6 +212,12 @@ async def test_denied_consent_is_an_error_page_with_a_way_to_start_again(running
     assert refused.headers["referrer-policy"] == "no-referrer"
 
 
+async def test_starting_again_leads_where_the_person_wanted_to_go(running: Running) -> None:
+    running.provider.denies_with = "access_denied"
+    refused = await running.browser().sign_in(return_to="/user?tab=1")
+    assert 'href="/sign-in?return_to=%2Fuser%3Ftab%3D1"' in refused.text
+
+
 async def test_a_callback_completes_once(running: Running) -> None:
     browser = running.browser()
     done = await browser.sign_in()

@@ -9,8 +9,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from connectors_core.connector import EndsSession
-from connectors_core.errors import NotFound
+from connectors_core.errors import ConnectorError
 
 from ..answers import wants_page
 from ..cookies import SESSION
@@ -95,23 +94,18 @@ async def _question(request: Request, host: Host, after: str | None) -> Response
 
 async def _provider_logout(host: Host, session: Session, after: str | None) -> str | None:
     """A one-time path to the provider's logout, None where it has none or cannot say."""
-    try:
-        connector = host.hub.connector(session.connector).connector
-    except NotFound:
-        return None
-    if not isinstance(connector, EndsSession):
-        return None
     state = None
     if after:
         state = await host.hub.put_handle(AFTERWARDS, {"uri": after}, lifetime=AFTERWARDS_LIFETIME)
     try:
-        uri = await connector.end_session_uri(
+        uri = await host.hub.end_session_uri(
+            session.connector,
             id_token_hint=session.id_token_hint,
             post_logout_redirect_uri=f"{host.settings.base_url}/signed-out",
             state=state,
         )
-    except Exception as error:  # a plugin's fault, or an outage, must not keep anyone signed in
-        log.warning("connector %s cannot end its session: %s", session.connector, type(error).__name__)
+    except ConnectorError as error:  # a plugin's fault, or an outage, must not keep anyone signed in
+        log.warning("connector %s cannot end its session: %s", session.connector, error.code)
         return None
     if uri is None:
         return None
