@@ -238,10 +238,14 @@ class SealedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedRevocation:
-    """Tokens that the provider is to be told to forget, as they wait for it."""
+    """A row whose tokens the provider is to be told to forget, as it was when it was deleted.
+
+    ``id`` is the id of the secret. ``attempts`` counts how often it was taken.
+    """
 
     ref: GrantRef
     id: str
+    kind: str
     kid: str
     wrapped_dek: bytes
     payload: bytes
@@ -305,15 +309,9 @@ class SealedRowStore(Protocol):
     ) -> bool: ...
 
     async def delete(
-        self,
-        tenant: str,
-        identity: str,
-        *,
-        kind: str,
-        generation: int | None = None,
-        revocation: SealedRevocation | None = None,
+        self, tenant: str, identity: str, *, kind: str, revoke: bool = False, now: float
     ) -> bool:
-        """Delete the row, of that generation if one is given, and in the same step queue ``revocation``."""
+        """Delete the row; with ``revoke`` and in the same step, queue what was deleted, sealed as it was."""
 
     async def touch(
         self, tenant: str, identity: str, *, kind: str, now: float, at_most_every: float
@@ -331,6 +329,17 @@ class SealedRowStore(Protocol):
 
     async def same_grant(self, ref: GrantRef) -> int:
         """How many active rows there are of the same issuer, client and subject in the tenant."""
+
+    async def take_revocations(self, *, now: float, most: int) -> Sequence[SealedRevocation]:
+        """Take what is due; each entry goes to one caller, and comes again later unless it is ended.
+
+        How much later grows with ``attempts``: 30 seconds at first, an hour at last.
+        """
+
+    async def end_revocation(self, tenant: str, secret_id: str) -> bool: ...
+
+    async def expired_revocations(self, *, before: float) -> Sequence[SealedRevocation]:
+        """Delete, and return, what was queued before ``before``."""
 
     async def kids(self) -> Mapping[str, int]:
         """How many rows name each key, in all tables that hold wrapped keys."""

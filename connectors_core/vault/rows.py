@@ -109,36 +109,13 @@ class SqlSealedRows:
         return bool(await self._database.fetch(sql.FAIL, {**held, **outcome}))
 
     async def delete(
-        self,
-        tenant: str,
-        identity: str,
-        *,
-        kind: str,
-        generation: int | None = None,
-        revocation: SealedRevocation | None = None,
+        self, tenant: str, identity: str, *, kind: str, revoke: bool = False, now: float
     ) -> bool:
-        key = {**_key(tenant, identity, kind), "generation": generation or 0}
-        statements: list[tuple[str, Mapping[str, Any]]] = []
-        if revocation is not None:
-            ref = revocation.ref
-            entry = {
-                "id": revocation.id,
-                "owner": ref.owner,
-                "subject": ref.subject,
-                "connector": ref.connector,
-                "target": ref.target,
-                "issuer": ref.issuer,
-                "client": ref.client,
-                "urls": ref.urls,
-                "kid": revocation.kid,
-                "wrapped_dek": revocation.wrapped_dek,
-                "payload": revocation.payload,
-                "created_at": revocation.created_at,
-                "next_at": revocation.next_at,
-            }
-            # The lock comes first: on PostgreSQL a refresh could else commit between the next two.
-            statements = [(sql.LOCK, key), (sql.QUEUE_IF_THERE, {**key, **entry})]
-        statements.append((sql.DELETE, {**key, "any_generation": int(generation is None)}))
+        key = _key(tenant, identity, kind)
+        statements: list[tuple[str, Mapping[str, Any]]] = [(sql.DELETE, key)]
+        if revoke:
+            # The lock comes first: on PostgreSQL a refresh could else commit between the other two.
+            statements = [(sql.LOCK, key), (sql.QUEUE, {**key, "now": now}), *statements]
         return bool((await self._database.run(statements))[-1])
 
     async def touch(self, tenant: str, identity: str, *, kind: str, now: float, at_most_every: float) -> None:
@@ -160,6 +137,17 @@ class SqlSealedRows:
     async def same_grant(self, ref: GrantRef) -> int:
         which = {"tenant": ref.tenant, "grant_hash": grant_hash(ref)}
         return int((await self._database.fetch(sql.SAME_GRANT, which))[0][0])
+
+    async def take_revocations(self, *, now: float, most: int) -> Sequence[SealedRevocation]:
+        rows = await self._database.fetch(sql.TAKE_REVOCATIONS, {"now": now, "most": most})
+        return [_revocation(row) for row in rows]
+
+    async def end_revocation(self, tenant: str, secret_id: str) -> bool:
+        return bool(await self._database.fetch(sql.END_REVOCATION, {"tenant": tenant, "id": secret_id}))
+
+    async def expired_revocations(self, *, before: float) -> Sequence[SealedRevocation]:
+        rows = await self._database.fetch(sql.EXPIRED_REVOCATIONS, {"before": before})
+        return [_revocation(row) for row in rows]
 
     async def kids(self) -> Mapping[str, int]:
         counted: dict[str, int] = {}
@@ -256,17 +244,8 @@ def _row(row: Row) -> SealedRow:
 def _state(row: Row) -> GrantState:
     tenant, identity, owner, subject = row[:4]
     values = dict(zip(sql.OWN, row[4:], strict=False))
-    ref = GrantRef(
-        tenant=tenant,
-        owner=owner,
-        identity=identity,
-        subject=subject,
-        connector=values["connector"],
-        target=values["target"],
-        issuer=values["issuer"],
-        client=values["client"],
-        urls=bytes(values["urls"]),
-    )
+    names = ("connector", "target", "issuer", "client", "urls")
+    ref = _ref(tenant, owner, identity, subject, *(values[name] for name in names))
     scopes = _load_scopes(values["scopes"])
     return GrantState(
         ref=ref,
@@ -282,10 +261,47 @@ def _state(row: Row) -> GrantState:
     )
 
 
+def _revocation(row: Row) -> SealedRevocation:
+    tenant, secret_id, kind, owner, identity, subject, connector, target, issuer, client, urls, *rest = row
+    kid, wrapped_dek, payload, created_at, next_at, attempts = rest
+    return SealedRevocation(
+        ref=_ref(tenant, owner, identity, subject, connector, target, issuer, client, urls),
+        id=secret_id,
+        kind=kind,
+        kid=kid,
+        wrapped_dek=bytes(wrapped_dek),
+        payload=bytes(payload),
+        created_at=created_at,
+        next_at=next_at,
+        attempts=attempts,
+    )
+
+
 def _wrapped(table: str, row: Row) -> WrappedRow:
     tenant, row_id, owner, identity, subject, connector, target, issuer, client, urls, *rest = row
     kind, kid, wrapped_dek, payload = rest
-    ref = GrantRef(
+    return WrappedRow(
+        place=RowPlace(table, tenant, row_id),
+        ref=_ref(tenant, owner, identity, subject, connector, target, issuer, client, urls),
+        kind=kind,
+        kid=kid,
+        wrapped_dek=bytes(wrapped_dek),
+        payload=bytes(payload),
+    )
+
+
+def _ref(
+    tenant: str,
+    owner: str,
+    identity: str,
+    subject: str,
+    connector: str,
+    target: str,
+    issuer: str,
+    client: str,
+    urls: bytes,
+) -> GrantRef:
+    return GrantRef(
         tenant=tenant,
         owner=owner,
         identity=identity,
@@ -295,14 +311,6 @@ def _wrapped(table: str, row: Row) -> WrappedRow:
         issuer=issuer,
         client=client,
         urls=bytes(urls),
-    )
-    return WrappedRow(
-        place=RowPlace(table, tenant, row_id),
-        ref=ref,
-        kind=kind,
-        kid=kid,
-        wrapped_dek=bytes(wrapped_dek),
-        payload=bytes(payload),
     )
 
 

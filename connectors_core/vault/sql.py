@@ -94,21 +94,20 @@ FAIL = f"""
 
 LOCK = """
     UPDATE connectors_secrets SET updated_at = updated_at
-     WHERE tenant = :tenant AND identity = :identity AND kind = :kind AND generation = :generation
+     WHERE tenant = :tenant AND identity = :identity AND kind = :kind
 """
-QUEUE_IF_THERE = """
-    INSERT INTO connectors_revocations
-           (tenant, id, owner, identity, subject, connector, target, issuer, client, urls, kid, wrapped_dek,
-            payload, created_at, next_at, attempts)
-    SELECT tenant, :id, :owner, :identity, :subject, :connector, :target, :issuer, :client, :urls, :kid,
-           :wrapped_dek, :payload, :created_at, :next_at, 0
-      FROM connectors_secrets
-     WHERE tenant = :tenant AND identity = :identity AND kind = :kind AND generation = :generation
+_ENTRY = """
+    tenant, id, kind, owner, identity, subject, connector, target, issuer, client, urls, kid, wrapped_dek,
+    payload, created_at, next_at, attempts
+"""
+QUEUE = f"""
+    INSERT INTO connectors_revocations ({_ENTRY})
+    SELECT s.tenant, s.id, s.kind, i.owner, s.identity, i.subject, s.connector, s.target, s.issuer, s.client,
+           s.urls, s.kid, s.wrapped_dek, s.payload, :now, :now, 0
+    {_JOINED} WHERE {_MINE}
 """
 DELETE = """
-    DELETE FROM connectors_secrets
-     WHERE tenant = :tenant AND identity = :identity AND kind = :kind
-       AND (:any_generation = 1 OR generation = :generation)
+    DELETE FROM connectors_secrets WHERE tenant = :tenant AND identity = :identity AND kind = :kind
     RETURNING 1
 """
 TOUCH = """
@@ -136,7 +135,7 @@ _PAGE_COLUMNS = {
     """,
     "connectors_revocations": """
         t.tenant, t.id, t.owner, t.identity, t.subject, t.connector, t.target, t.issuer, t.client, t.urls,
-        'revocation' AS kind, t.kid, t.wrapped_dek, t.payload FROM connectors_revocations t
+        t.kind, t.kid, t.wrapped_dek, t.payload FROM connectors_revocations t
     """,
     "connectors_secrets": """
         t.tenant, t.id, i.owner, t.identity, i.subject, t.connector, t.target, t.issuer, t.client, t.urls,
@@ -172,23 +171,18 @@ ADD_KEY = """
     ON CONFLICT DO NOTHING
     RETURNING state
 """
-CLAIM_REVOCATIONS = """
+TAKE_REVOCATIONS = f"""
     UPDATE connectors_revocations
-       SET attempts = attempts + 1, next_at = :now + CASE WHEN attempts >= 7 THEN 3600.0
-           WHEN attempts = 0 THEN 30.0 WHEN attempts = 1 THEN 60.0 WHEN attempts = 2 THEN 120.0
-           WHEN attempts = 3 THEN 240.0 WHEN attempts = 4 THEN 480.0 WHEN attempts = 5 THEN 960.0
-           ELSE 1920.0 END
+       SET attempts = attempts + 1,
+           next_at = :now + CASE attempts WHEN 0 THEN 30.0 WHEN 1 THEN 60.0 WHEN 2 THEN 120.0
+                                 WHEN 3 THEN 240.0 WHEN 4 THEN 480.0 WHEN 5 THEN 960.0 WHEN 6 THEN 1920.0
+                                 ELSE 3600.0 END
      WHERE next_at <= :now AND (tenant, id) IN
            (SELECT tenant, id FROM connectors_revocations WHERE next_at <= :now ORDER BY next_at LIMIT :most)
-    RETURNING tenant, id, owner, identity, subject, connector, target, issuer, client, urls, kid, wrapped_dek,
-              payload, created_at, next_at, attempts
-"""
+    RETURNING {_ENTRY}
+"""  # noqa: S608
 END_REVOCATION = "DELETE FROM connectors_revocations WHERE tenant = :tenant AND id = :id RETURNING 1"
-EXPIRED_REVOCATIONS = """
-    DELETE FROM connectors_revocations WHERE created_at <= :before
-    RETURNING tenant, id, owner, identity, subject, connector, target, issuer, client, urls, kid, wrapped_dek,
-              payload, created_at, next_at, attempts
-"""
+EXPIRED_REVOCATIONS = f"DELETE FROM connectors_revocations WHERE created_at <= :before RETURNING {_ENTRY}"  # noqa: S608
 
 PUT_CONFIG_SECRET = """
     INSERT INTO connectors_connector_secrets

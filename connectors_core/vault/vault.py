@@ -14,7 +14,6 @@ from ..grants import (
     KeyProvider,
     Lease,
     Occasion,
-    SealedRevocation,
     SealedRow,
     SealedRowStore,
     StoredGrant,
@@ -26,7 +25,6 @@ from .contents import Contents, dump, load
 from .key_states import KeyStates
 
 TOKENS = "tokens"
-REVOCATION = "revocation"
 TOUCH_EVERY = 3600.0
 """Seconds between two writes of ``used_at``."""
 ATTEMPTS = 10
@@ -177,20 +175,14 @@ class Vault:
     async def remove(self, tenant: str, identity: str, *, now: float) -> bool:
         """Forget the tokens; where the provider is to be told, that is queued in the same step.
 
-        Tokens that do not open are forgotten all the same. Raises KeyUnavailable, and then nothing
-        is forgotten.
+        Needs no key: what is queued is the record as it is.
         """
-        for _ in range(ATTEMPTS):
-            row = await self._rows.find(tenant, identity, kind=TOKENS)
-            if row is None:
-                return False
-            revocation = await self._revocation(row, now=now)
-            generation = row.state.generation
-            if await self._rows.delete(
-                tenant, identity, kind=TOKENS, generation=generation, revocation=revocation
-            ):
-                return True
-        raise StorageError("others wrote this grant again and again; try again")
+        state = await self._rows.state(tenant, identity, kind=TOKENS)
+        if state is None:
+            return False
+        dead = state.reason in (InactiveReason.INVALID_GRANT, InactiveReason.REVOKED)
+        revoke = not dead and self._urls(state.ref) == state.ref.urls and self._revokes(state.ref)
+        return await self._rows.delete(tenant, identity, kind=TOKENS, revoke=revoke, now=now)
 
     async def remove_connector(self, tenant: str, connector: str, *, now: float) -> int:
         """Forget the tokens of all grants to a connector; return how many. Identities stay."""
@@ -286,30 +278,6 @@ class Vault:
         )
         self.seals += 1
         return replace(row, state=state, payload=record.encrypt(plain, dek, context=context))
-
-    async def _revocation(self, row: SealedRow, *, now: float) -> SealedRevocation | None:
-        state, ref = row.state, row.state.ref
-        dead = state.reason in (InactiveReason.INVALID_GRANT, InactiveReason.REVOKED)
-        if dead or self._urls(ref) != ref.urls or not self._revokes(ref):
-            return None
-        try:
-            tokens, _ = await self._open(row)
-        except (SealBroken, UnknownKey):
-            return None
-        entry_id = f"revocation_{uuid.uuid4().hex}"
-        kid, wrapped, dek = await self.wrap_new(ref, secret_id=entry_id, kind=REVOCATION, now=now)
-        context = record.context_of(ref, secret_id=entry_id, kind=REVOCATION)
-        plain = dump(Contents(tokens=tokens, issuer=ref.issuer, subject=ref.subject))
-        self.seals += 1
-        return SealedRevocation(
-            ref=ref,
-            id=entry_id,
-            kid=kid,
-            wrapped_dek=wrapped,
-            payload=record.encrypt(plain, dek, context=context),
-            created_at=now,
-            next_at=now,
-        )
 
     def _check_urls(self, ref: GrantRef) -> None:
         if self._urls(ref) != ref.urls:

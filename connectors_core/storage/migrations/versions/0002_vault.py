@@ -66,6 +66,7 @@ def upgrade() -> None:
         "connectors_revocations",
         sa.Column("tenant", sa.Text, primary_key=True),
         sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("kind", sa.Text, nullable=False),
         sa.Column("owner", sa.Text, nullable=False),
         sa.Column("identity", sa.Text, nullable=False),
         sa.Column("subject", sa.Text, nullable=False),

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from connectors_core.storage.database import OpenDatabase
+from connectors_core.storage.postgresql import PostgresDatabase
+from connectors_core.testing.sealed_rows import KIND, NOW, Change, SealedRowStoreConformance, ref, row
+from connectors_core.vault.rows import SqlSealedRows
+
+
+class TestSqlSealedRows(SealedRowStoreConformance):
+    @pytest.fixture
+    def rows(self, database: OpenDatabase) -> SqlSealedRows:
+        return SqlSealedRows(database)
+
+
+class TestSharedSqlSealedRows(SealedRowStoreConformance):
+    """Leases by the clock of the database, as several hosts need it."""
+
+    @pytest.fixture
+    def database_url(self, postgres_schema: str) -> str:
+        return postgres_schema
+
+    @pytest.fixture
+    def rows(self, database: OpenDatabase) -> SqlSealedRows:
+        assert isinstance(database, PostgresDatabase)
+        return SqlSealedRows(database, shared=True)
+
+    async def test_a_host_with_a_wrong_clock_takes_no_lease_over(
+        self, rows: SqlSealedRows, link: Change
+    ) -> None:
+        kept = await self.put(rows, link)
+        assert await self.lease(rows, kept.state.ref, now=NOW)
+        assert await self.lease(rows, kept.state.ref, now=NOW + 1e9) is None
+
+
+async def test_scopes_and_reasons_that_somebody_edited_are_still_listed(
+    database: OpenDatabase, link: Change
+) -> None:
+    rows = SqlSealedRows(database)
+    await link(ref())
+    await rows.add(row())
+    await database.fetch("UPDATE connectors_secrets SET scopes = 'x', reason = 'from a later version'")
+    (state,) = await rows.states("default", "user:42", kind=KIND)
+    assert state.scopes == frozenset()
+    assert state.reason is not None
+
+
+async def test_what_is_queued_is_the_newest_even_beside_a_refresh_that_commits(
+    database: OpenDatabase, link: Change
+) -> None:
+    rows = SqlSealedRows(database)
+    await link(ref())
+    for _ in range(10):
+        kept = row()
+        await rows.add(kept)
+        newer = replace(kept, state=replace(kept.state, generation=2), payload=b"newer")
+        deleted, committed = await asyncio.gather(
+            rows.delete("default", "identity_1", kind=KIND, revoke=True, now=NOW),
+            rows.commit(newer, generation=1),
+        )
+        assert deleted
+        (entry,) = await rows.take_revocations(now=NOW, most=9)
+        assert (entry.payload == b"newer") is committed
+        await rows.end_revocation("default", entry.id)
