@@ -59,22 +59,7 @@ class Keyring:
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Keyring:
         """The keys in a JWK Set that its owner alone can read. Raises ConfigurationError."""
-        try:
-            with open(path, "rb") as file:
-                about = os.fstat(file.fileno())
-                if os.name == "posix" and stat.S_IMODE(about.st_mode) & 0o077:
-                    mode = stat.S_IMODE(about.st_mode)
-                    raise _refused(
-                        [f"the key file {path} is open to group or others (mode {mode:04o})"],
-                        cure=f"chmod 600 {path}",
-                    )
-                content = file.read(MAX_FILE)
-        except OSError as error:
-            raise _refused([f"the key file {path} cannot be read: {error.strerror}"]) from None
-        try:
-            return cls.from_text(content.decode())
-        except UnicodeError:
-            raise _refused([f"the key file {path} is not text"]) from None
+        return cls.from_text(read_key_file(path))
 
     @classmethod
     def from_reference(
@@ -94,8 +79,7 @@ class Keyring:
     @classmethod
     def from_text(cls, text: str) -> Keyring:
         """A JWK Set, or ``kid:base64[,kid:base64...]``. Raises ConfigurationError, never with a key in it."""
-        text = text.strip()
-        return cls(_read_jwk_set(text) if text.startswith("{") else _read_pairs(text.split(",")))
+        return cls(read_keys(text))
 
     @classmethod
     def create_file(cls, path: str | os.PathLike[str], *, kid: str) -> Keyring:
@@ -134,6 +118,30 @@ class Keyring:
             return self._keys[kid]
         except KeyError:
             raise UnknownKey(f"there is no key {kid} here") from None
+
+
+def read_keys(text: str) -> dict[str, bytes]:
+    """The keys that ``Keyring.from_text`` holds, by name. Raises ConfigurationError."""
+    text = text.strip()
+    return _read_jwk_set(text) if text.startswith("{") else _read_pairs(text.split(","))
+
+
+def read_key_file(path: str | os.PathLike[str]) -> str:
+    """The text of a file that its owner alone can read. Raises ConfigurationError."""
+    try:
+        with open(path, "rb") as file:
+            about = os.fstat(file.fileno())
+            if os.name == "posix" and stat.S_IMODE(about.st_mode) & 0o077:
+                mode = stat.S_IMODE(about.st_mode)
+                raise _refused(
+                    [f"the key file {path} is open to group or others (mode {mode:04o})"],
+                    cure=f"chmod 600 {path}",
+                )
+            return file.read(MAX_FILE).decode()
+    except OSError as error:
+        raise _refused([f"the key file {path} cannot be read: {error.strerror}"]) from None
+    except UnicodeError:
+        raise _refused([f"the key file {path} is not text"]) from None
 
 
 def _read_jwk_set(text: str) -> dict[str, bytes]:

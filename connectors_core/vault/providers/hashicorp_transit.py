@@ -19,7 +19,8 @@ from typing import Any
 
 from ...errors import KeyUnavailable, SealBroken, UnknownKey
 from ...grants import KeyHealth
-from .remote import bound, missing_package, refused, trial
+from ..record import wrap_context
+from .remote import missing_package, refused, trial
 
 TIMEOUT = 5.0
 AEAD = ("aes128-gcm96", "aes256-gcm96", "chacha20-poly1305", "xchacha20-poly1305")
@@ -71,7 +72,7 @@ class HashicorpTransit:
         answer = self._call(
             kid,
             lambda transit: transit.encrypt_data(
-                kid, _base64(dek), associated_data=_base64(bound(kid, context)), mount_point=mount
+                kid, _base64(dek), associated_data=_base64(wrap_context(kid, context)), mount_point=mount
             ),
         )
         return str(answer["data"]["ciphertext"]).encode()
@@ -85,7 +86,7 @@ class HashicorpTransit:
         answer = self._call(
             kid,
             lambda transit: transit.decrypt_data(
-                kid, ciphertext, associated_data=_base64(bound(kid, context)), mount_point=mount
+                kid, ciphertext, associated_data=_base64(wrap_context(kid, context)), mount_point=mount
             ),
         )
         try:

@@ -1,9 +1,8 @@
-"""What key services have in common: sources that name several keys, bound contexts, a trial as health."""
+"""What key services have in common: how they are named, what they bind, and a trial as health."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,8 +10,8 @@ from urllib.parse import parse_qsl
 
 from ...errors import ConfigurationError, ConnectorError, Problem
 from ...grants import KeyHealth, KeyProvider
+from ..record import KEY_BYTES, wrap_context
 
-DEK_BYTES = 32
 TRIAL = b"health"
 """The context of what ``trial`` wraps: no row's."""
 
@@ -52,21 +51,9 @@ def missing_package(package: str, extra: str) -> ConfigurationError:
     return refused(f"this key source needs the package {package}", f"pip install 'connectors-core[{extra}]'")
 
 
-def bound(kid: str, context: bytes) -> bytes:
-    """The bytes that a wrapped key is bound to: its key's name and its context. Injective."""
-    name = kid.encode()
-    return b"wrap\0" + len(name).to_bytes(2, "big") + name + context
-
-
 def bound_digest(kid: str, context: bytes) -> str:
-    """The SHA-256 of ``bound`` in hexadecimal, for services that log what they are given."""
-    return hashlib.sha256(bound(kid, context)).hexdigest()
-
-
-def check_kid(kid: str, pattern: re.Pattern[str], what: str) -> str:
-    if not pattern.fullmatch(kid):
-        raise refused(f"names {what}")
-    return kid
+    """The SHA-256 of ``wrap_context`` in hexadecimal, for services that log what they are given."""
+    return hashlib.sha256(wrap_context(kid, context)).hexdigest()
 
 
 async def trial(provider: KeyProvider) -> Sequence[KeyHealth]:
@@ -74,7 +61,7 @@ async def trial(provider: KeyProvider) -> Sequence[KeyHealth]:
     found = []
     for kid in provider.kids():
         try:
-            wrapped = await provider.wrap(bytes(DEK_BYTES), kid=kid, context=TRIAL)
+            wrapped = await provider.wrap(bytes(KEY_BYTES), kid=kid, context=TRIAL)
             await provider.unwrap(wrapped, kid=kid, context=TRIAL)
         except ConnectorError as error:
             found.append(KeyHealth(kid=kid, usable=False, detail=str(error)))

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from connectors_core.errors import ConfigurationError
-from connectors_core.vault.providers.remote import bound, read_source
+from connectors_core.vault.providers.remote import read_source
 
 
 def test_a_source_names_keys_and_a_mode() -> None:
@@ -22,13 +20,3 @@ def test_a_source_names_keys_and_a_mode() -> None:
 def test_a_source_that_says_something_else_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="vault_keys"):
         read_source(text)
-
-
-@given(
-    st.tuples(st.text(max_size=5), st.binary(max_size=5)),
-    st.tuples(st.text(max_size=5), st.binary(max_size=5)),
-)
-def test_two_bindings_are_one_only_if_key_and_context_are(
-    one: tuple[str, bytes], other: tuple[str, bytes]
-) -> None:
-    assert (bound(*one) == bound(*other)) == (one == other)
