@@ -275,6 +275,10 @@ class Connector(ABC):
         """The scopes to request, in order, when a caller asked for ``asked`` (None: nothing special)."""
         return tuple(dict.fromkeys(asked or ()))
 
+    def missing_scopes(self, asked: Iterable[str], granted: Iterable[str]) -> frozenset[str]:
+        """Which of ``asked`` a grant of ``granted`` lacks; a provider may rename or imply scopes."""
+        return frozenset(asked).difference(granted)
+
     async def callback_issuer(self) -> CallbackIssuer:
         """What the callback's ``iss`` is held against. RFC 9207 §2.4."""
         return CallbackIssuer()
