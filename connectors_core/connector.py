@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, get_args, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
@@ -233,6 +233,8 @@ class Connector(ABC):
     ``rotation`` is what the provider does to a refresh token that was used: ``none`` (it stays),
     ``overlap`` (it stays until the new one was used), ``grace:30`` (it is good for so many seconds
     more), ``strict`` (a second use revokes the grant). Unknown counts as strict.
+    ``revocation`` is what revoking does where the connector ``Revokes``: it ends that ``token``, or
+    the whole ``grant`` at the first one (then one is sent); ``none``: it is not to be asked for.
     """
 
     id: ClassVar[str]
@@ -242,6 +244,7 @@ class Connector(ABC):
     Config: ClassVar[type[ConnectorConfig]] = ConnectorConfig
     api_hosts: tuple[str, ...] = ()
     rotation: str = "strict"
+    revocation: Literal["token", "grant", "none"] = "token"
     scope_on_refresh: bool = False
     """Whether a refresh names the scopes of the grant, for servers that narrow it otherwise."""
 

@@ -88,6 +88,8 @@ class Identity:
 class IdentityStore(Protocol):
     async def find(self, tenant: str, group: str, key: IdentityKey) -> Identity | None: ...
 
+    async def get(self, tenant: str, identity_id: str) -> Identity | None: ...
+
     async def add(self, identity: Identity) -> Identity:
         """Keep ``identity``, or return the one that already has its (tenant, group, key), whoever owns it."""
 

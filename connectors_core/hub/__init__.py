@@ -3,5 +3,6 @@
 from .entry import ConnectorEntry, Logo
 from .hub import Hub
 from .tenant import Tenant
+from .tokens import TokenStatus
 
-__all__ = ["ConnectorEntry", "Hub", "Logo", "Tenant"]
+__all__ = ["ConnectorEntry", "Hub", "Logo", "Tenant", "TokenStatus"]

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any, Self
 from ..errors import StorageError
 from ..stores import Database
 from .tenant import Shared, Tenant
+from .tokens import check_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from ..config import Configuration
     from ..connector import Sender
+    from ..grants import KeyProvider
     from ..registry import Registry
     from ..storage.database import OpenDatabase
+    from ..vault.outbox import Told
 
 DEFAULT_TENANT = "default"
 
@@ -26,9 +29,10 @@ class Hub(Tenant):
     """Connectors for one or many tenants, over one database and one pool of connections.
 
     ``database`` is a URL (``sqlite:///connectors.db``); None keeps everything in memory, for tests
-    and single programs that may forget. ``sender`` replaces the guarded HTTP sender, ``clock`` the
-    time (seconds since the epoch). ``allow_private_network`` lets every connector reach loopback
-    and private addresses: for development only.
+    and single programs that may forget. ``keys`` seal the tokens of connectors that store any: a
+    ``Keyring`` or other key provider, or a key source as ``vault_keys`` names it. ``sender`` replaces
+    the guarded HTTP sender, ``clock`` the time (seconds since the epoch). ``allow_private_network``
+    lets every connector reach loopback and private addresses: for development only.
 
     Open it with ``async with``; connectors may be added before.
     """
@@ -38,6 +42,7 @@ class Hub(Tenant):
         registry: Registry,
         *,
         database: str | None = None,
+        keys: KeyProvider | str | None = None,
         sender: Sender | None = None,
         clock: Callable[[], float] = time.time,
         allow_private_network: bool = False,
@@ -45,7 +50,7 @@ class Hub(Tenant):
         from ..http import HttpSender
         from ..oidc import DiscoveryCache, JwksCache
 
-        self._url = database
+        self._url, self._keys = database, keys
         self._database: OpenDatabase | None = None
         self._own_sender: HttpSender | None = None
         if sender is None:
@@ -73,6 +78,7 @@ class Hub(Tenant):
         if isinstance(configuration, str | Path):
             configuration = load_configuration(configuration)
         options.setdefault("database", configuration.host.database)
+        options.setdefault("keys", _key_source(configuration))
         options.setdefault("allow_private_network", configuration.host.allow_private_network)
         hub = cls(configuration.registry, **options)
         for connector_id, settings in configuration.connectors.items():
@@ -80,6 +86,17 @@ class Hub(Tenant):
         return hub
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+            check_keys(self._shared)
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def _open(self) -> None:
+        from .keeping import open_keeping
+
         shared = self._shared
         if self._url is None:
             from ..storage.memory import MemoryStores
@@ -87,32 +104,38 @@ class Hub(Tenant):
             memory = MemoryStores()
             shared.transactions, shared.handles = memory.transactions, memory.handles
             shared.identities = memory.identities
-            return self
+            shared.keeping = await open_keeping(shared, None, None)
+            return
         from ..storage.database import open_database
         from ..storage.migrations import prepare
         from ..storage.sql import SqlStores
 
-        database = open_database(self._url)
-        try:
-            await prepare(database)
-        except BaseException:
-            await database.aclose()
-            raise
+        self._database = shared.database = database = open_database(self._url)
+        await prepare(database)
         stores = SqlStores(database)
-        self._database = shared.database = database
         shared.transactions, shared.handles = stores.transactions, stores.handles
         shared.identities = stores.identities
-        return self
+        shared.keeping = await open_keeping(shared, database, self._keys)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        keeping, self._shared.keeping = self._shared.keeping, None
+        if keeping is not None:
+            await keeping.stop()
         if self._own_sender is not None:
             await self._own_sender.aclose()
         database, self._database, self._shared.database = self._database, None, None
         self._shared.transactions = self._shared.handles = self._shared.identities = None
         if database is not None:
             await database.aclose()
+
+    async def drain_revocations(self, *, most: int = 100) -> Sequence[Told]:
+        """Tell providers of the tokens they are to forget; return what became of each.
+
+        An open hub does so by itself twice a minute. What fails is tried again, ever later, for a day.
+        """
+        return await self._keeping.drain(most=most)
 
     def tenant(self, name: str) -> Tenant:
         """The same face for one tenant; nothing of one tenant is seen by another."""
@@ -124,3 +147,14 @@ class Hub(Tenant):
         if self._shared.database is None:
             raise StorageError("the hub keeps everything in memory, or is not open")
         return self._shared.database
+
+
+def _key_source(configuration: Configuration) -> str | None:
+    """Where the keys are, with a relative path made one beside the configuration file."""
+    source = configuration.host.vault_keys
+    if source is None or not any(each.token_storage for each in configuration.connectors.values()):
+        return None
+    scheme, _, rest = source.partition(":")
+    if scheme == "file" and configuration.path is not None:
+        return f"file:{configuration.path.parent / rest}"
+    return source

@@ -20,6 +20,7 @@ from ..events import Event
 from ..stores import Database, HandleStore, Identity, IdentityStore, TransactionStore
 from ..transaction import Purpose
 from .entry import ConnectorEntry
+from .tokens import TokenFace, no_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ..connector import KeyCache, MetadataCache, Sender
     from ..flow import CallbackParameters, Completed, Started
     from ..registry import Registry
+    from .keeping import Keeping
 
 SWEEP_EVERY = 60.0
 """Seconds between two removals of expired transactions and handles."""
@@ -50,12 +52,13 @@ class Shared:
     transactions: TransactionStore | None = None
     handles: HandleStore | None = None
     identities: IdentityStore | None = None
+    keeping: Keeping | None = None
     swept_at: float = 0.0
     connectors: dict[tuple[str, str], ConnectorEntry] = field(default_factory=dict)
     targets: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
-class Tenant:
+class Tenant(TokenFace):
     """Connectors, pending authorizations and identities of one tenant; nothing crosses to another.
 
     Obtained from ``hub.tenant(name)``; a ``Hub`` is the face of the tenant ``"default"``.
@@ -86,6 +89,8 @@ class Tenant:
             problems.append(
                 Problem((*path, "target"), f"is the target of connector {holder}", "give each its own target")
             )
+        if chosen.token_storage and shared.keeping is not None and shared.keeping.default is None:
+            problems.append(no_key(connector_id))
         if problems:
             raise ConfigurationError(problems)
         entry = ConnectorEntry(
@@ -239,10 +244,10 @@ class Tenant:
     async def link(
         self, completed: Completed, *, owner: str, profile: Mapping[str, Any] | None = None
     ) -> Identity:
-        """Link the external account to ``owner``; linking it again changes nothing.
+        """Link the external account to ``owner``, and save its tokens; linking it again is no harm.
 
         ``profile`` are the fields to keep with it. Raises IdentityAlreadyLinked where it belongs to
-        another owner.
+        another owner; what ``save_tokens`` raises, and then it is linked all the same.
         """
         import uuid
 
@@ -264,6 +269,7 @@ class Tenant:
             raise IdentityAlreadyLinked("this account is linked to somebody else")
         if kept.id == wanted.id:
             self._tell("identity.linked", entry, owner)
+        await self.save_tokens(completed, kept)
         return kept
 
     async def identities(self, owner: str) -> Sequence[Identity]:
@@ -275,8 +281,18 @@ class Tenant:
         await self._stores.identities.update_profile(self.name, identity_id, profile, now=self.now())
 
     async def unlink(self, identity_id: str) -> bool:
-        """Forget an identity; tell whether it was there."""
-        return await self._stores.identities.remove(self.name, identity_id)
+        """Forget an identity and its tokens; tell whether it was there.
+
+        The provider is told that the tokens are to be forgotten, later if it does not answer now.
+        """
+        identity = await self._stores.identities.get(self.name, identity_id)
+        if identity is None:
+            return False
+        await self.revoke_tokens(identity_id)
+        if not await self._stores.identities.remove(self.name, identity_id):
+            return False
+        self._told("identity.unlinked", identity)
+        return True
 
     def now(self) -> float:
         """Seconds since the epoch, by the hub's clock."""

@@ -178,6 +178,11 @@ class MemoryIdentities:
             found = self._by_key.get((tenant, group, key))
         return _copy(found) if found else None
 
+    async def get(self, tenant: str, identity_id: str) -> Identity | None:
+        with self._lock:
+            found = self._by_id.get((tenant, identity_id))
+        return _copy(found) if found else None
+
     async def add(self, identity: Identity) -> Identity:
         kept = _copy(identity)
         with self._lock:

@@ -144,6 +144,7 @@ FIND_IDENTITY = f"""
     SELECT {COLUMNS} FROM connectors_identities
      WHERE tenant = :tenant AND identity_group = :group AND issuer = :issuer AND subject = :subject
 """  # noqa: S608
+GET_IDENTITY = f"SELECT {COLUMNS} FROM connectors_identities WHERE tenant = :tenant AND id = :id"  # noqa: S608
 ADD_IDENTITY = f"""
     INSERT INTO connectors_identities ({COLUMNS})
     VALUES (:tenant, :id, :owner, :connector, :target, :group, :issuer, :subject, :profile,
@@ -173,6 +174,10 @@ class SqlIdentities:
     async def find(self, tenant: str, group: str, key: IdentityKey) -> Identity | None:
         parameters = {"tenant": tenant, "group": group, "issuer": key.issuer, "subject": key.subject}
         rows = await self._database.fetch(FIND_IDENTITY, parameters)
+        return _identity(rows[0]) if rows else None
+
+    async def get(self, tenant: str, identity_id: str) -> Identity | None:
+        rows = await self._database.fetch(GET_IDENTITY, {"tenant": tenant, "id": identity_id})
         return _identity(rows[0]) if rows else None
 
     async def add(self, identity: Identity) -> Identity:

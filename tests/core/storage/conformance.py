@@ -220,6 +220,8 @@ class IdentitiesConformance:
         identity = linked()
         assert await stores.identities.add(identity) == identity
         assert await stores.identities.find("default", "acme-main", identity.key) == identity
+        assert await stores.identities.get("default", "i1") == identity
+        assert await stores.identities.get("acme", "i1") is None
 
     async def test_issuer_subject_group_and_tenant_all_count(self, stores: Stores) -> None:
         identity = linked()

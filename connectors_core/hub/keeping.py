@@ -1,0 +1,247 @@
+"""Where the tokens of a hub are kept, and how providers come to know that they are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from ..connector import Connector, Revokes
+from ..errors import ConnectorError, ConnectorMisconfigured, TokenEndpointError
+from ..events import Event
+from ..grants import GrantRef, GrantState, KeyProvider, TokenStore
+from ..hookspecs import DISCARD
+from ..metadata import ServerMetadata
+from ..tokens import TokenSet
+from ..vault.outbox import Outcome, Told, drain
+from .entry import ConnectorEntry
+
+if TYPE_CHECKING:
+    from ..stores import Database, Identity
+    from ..vault import Vault
+    from .tenant import Shared
+
+DRAIN_EVERY = 30.0
+"""Seconds between two looks at what is to be revoked."""
+
+logger = logging.getLogger("connectors_core.tokens")
+
+
+class Keeping:
+    """``default`` keeps what no plugin sends elsewhere; None where there is no key to seal by."""
+
+    def __init__(self, shared: Shared, default: TokenStore | None, *, vault: Vault | None = None) -> None:
+        self._shared, self.default, self.vault = shared, default, vault
+        self._timer: asyncio.Task[None] | None = None
+
+    def keeps(self, identity: Identity) -> bool:
+        """Tell whether tokens of ``identity`` would be kept anywhere. Raises ConnectorMisconfigured."""
+        return self._choice(identity) is not DISCARD
+
+    def store_of(self, identity: Identity) -> TokenStore | None:
+        """Who keeps the tokens of ``identity``; None where nobody does. Raises ConnectorMisconfigured."""
+        chosen = self._choice(identity)
+        if chosen is DISCARD:
+            return None
+        if chosen is None:
+            return self.default
+        if not isinstance(chosen, TokenStore):
+            raise ConnectorMisconfigured(
+                f"select_token_store answered {type(chosen).__name__}, which is not a token store"
+            )
+        return chosen
+
+    async def states(self, identities: Sequence[Identity]) -> Mapping[str, GrantState]:
+        """What is known of the grants of one owner's identities, by id of the identity."""
+        found: dict[str, GrantState] = {}
+        if identities and self.default is not None:
+            for state in await self.default.states(identities[0].tenant, identities[0].owner):
+                found[state.ref.identity] = state
+        for identity in identities:
+            store = self.store_of(identity)
+            if store is not self.default:
+                found.pop(identity.id, None)
+                state_there = store and await store.state(identity.tenant, identity.id)
+                if state_there:
+                    found[identity.id] = state_there
+        return found
+
+    async def drain(self, *, most: int = 100) -> Sequence[Told]:
+        """Tell providers of what is to be revoked, ``most`` at most, and return what became of each."""
+        if self.vault is None:
+            return []
+        told = await drain(self.vault, self._revoke, now=self._shared.clock(), most=most)
+        for each in told:
+            if each.outcome is not Outcome.LATER:
+                self._tell("revocation.ended", each.ref, outcome=each.outcome.value)
+        return told
+
+    def start(self) -> None:
+        """Drain now and then, until ``stop``."""
+        if self.vault is not None:
+            self._timer = asyncio.create_task(self._drain_now_and_then())
+
+    async def stop(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+            await asyncio.wait([timer])
+
+    async def _drain_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(DRAIN_EVERY)
+            try:
+                while len(await self.drain()) >= 100:
+                    pass
+            except ConnectorError as error:
+                logger.warning("revocations wait: %s", error.code)
+
+    def _choice(self, identity: Identity) -> Any:
+        return self._shared.registry.plugins.select_token_store(identity.owner, identity.connector)
+
+    async def _revoke(self, ref: GrantRef, tokens: TokenSet) -> Outcome:
+        entry = self._shared.connectors.get((ref.tenant, ref.connector))
+        connector = entry.connector if entry else None
+        if connector is None or urls_of(connector) != ref.urls or not isinstance(connector, Revokes):
+            return Outcome.REFUSED
+        if connector.revocation == "grant" and tokens.refresh_token:
+            # One is enough, and the other would be refused. What it is called is a hint (RFC 7009 §2.1).
+            tokens = replace(tokens, access_token=tokens.refresh_token, refresh_token=None)
+        try:
+            await connector.revoke(tokens)
+        except TokenEndpointError as error:
+            return Outcome.LATER if error.status >= 500 or error.status == 429 else Outcome.REFUSED
+        except ConnectorMisconfigured:
+            return Outcome.REFUSED
+        except ConnectorError:
+            return Outcome.LATER
+        except Exception as error:
+            logger.warning("connector %s raised %s in revoke", ref.connector, type(error).__name__)
+            return Outcome.REFUSED
+        return Outcome.REVOKED
+
+    def _tell(self, name: str, ref: GrantRef, **detail: str) -> None:
+        self._shared.observe(
+            Event(
+                name=name,
+                at=self._shared.clock(),
+                tenant=ref.tenant,
+                connector=ref.connector,
+                target=ref.target,
+                owner=ref.owner,
+                detail=detail,
+            )
+        )
+
+
+async def open_keeping(shared: Shared, database: Database | None, keys: KeyProvider | str | None) -> Keeping:
+    """The keeping of a hub that opens. Raises ConfigurationError, KeyUnavailable, StorageError."""
+    if database is None:
+        from ..storage.memory_tokens import MemoryTokenStore
+
+        return Keeping(shared, MemoryTokenStore())
+    if keys is None:
+        return Keeping(shared, None)
+    from ..storage.sqlite import SqliteDatabase
+    from ..vault import Vault
+    from ..vault.key_states import KeyStates
+    from ..vault.rows import SqlSealedRows
+
+    states, now = KeyStates(database), shared.clock()
+    if isinstance(keys, str):
+        from ..vault.opening import open_keys
+        from ..vault.sources import read_source
+
+        plugins = shared.registry.plugins.key_providers()
+        keys = await open_keys(read_source(keys, plugins=plugins), states, now=now)
+    else:
+        await states.begin(keys, now=now)
+
+    def connector(ref: GrantRef) -> Connector | None:
+        entry = shared.connectors.get((ref.tenant, ref.connector))
+        return entry.connector if entry else None
+
+    def urls(ref: GrantRef) -> bytes | None:
+        found = connector(ref)
+        return urls_of(found) if found else None
+
+    def to_be_told(ref: GrantRef) -> bool:
+        found = connector(ref)
+        return found is not None and revokes(found)
+
+    vault = Vault(
+        SqlSealedRows(database, shared=not isinstance(database, SqliteDatabase)),
+        keys,
+        states,
+        revokes=to_be_told,
+        urls=urls,
+        broken=lambda ref: keeping._tell("seal.broken", ref),
+    )
+    keeping = Keeping(shared, vault, vault=vault)
+    keeping.start()
+    return keeping
+
+
+def ref_of(entry: ConnectorEntry, identity: Identity) -> GrantRef:
+    """The grant of ``identity`` from the connector ``entry``, as it is configured now."""
+    return GrantRef(
+        tenant=identity.tenant,
+        owner=identity.owner,
+        identity=identity.id,
+        subject=identity.key.subject,
+        connector=entry.id,
+        target=entry.target,
+        issuer=identity.key.issuer,
+        urls=urls_of(entry.connector),
+        client=str(getattr(entry.connector.config, "client_id", "")),
+    )
+
+
+def revokes(connector: Connector) -> bool:
+    """Tell whether the provider can be told to forget a token, as far as that is known without asking it."""
+    server = getattr(connector, "server", None)
+    if isinstance(server, ServerMetadata) and server.revocation_endpoint is None:
+        return False
+    return isinstance(connector, Revokes) and connector.revocation != "none"
+
+
+def urls_of(connector: Connector) -> bytes:
+    """The digest of the URLs that configuration gave a connector, and of its type.
+
+    They are those among its settings, and the issuer or endpoints that it made of its settings.
+    Those that its type brings along are not: a later version of the type may correct them.
+    """
+    parts = [connector.id, *_urls_of_settings(connector.config)]
+    own = getattr(connector, "__dict__", {})
+    if isinstance(own.get("issuer"), str):
+        parts += ["issuer", own["issuer"]]
+    if isinstance(own.get("server"), ServerMetadata):
+        parts += _endpoints(own["server"])
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return sha256(b"".join(len(part).to_bytes(4, "big") + part for part in encoded)).digest()
+
+
+def _endpoints(server: ServerMetadata) -> Iterator[str]:
+    for each in fields(server):
+        value = getattr(server, each.name)
+        if isinstance(value, str) and (each.name == "issuer" or each.name.endswith(("_endpoint", "_uri"))):
+            yield from (each.name, value)
+
+
+def _urls_of_settings(value: Any, place: str = "") -> Iterator[str]:
+    if isinstance(value, BaseModel):
+        value = {name: getattr(value, name) for name in type(value).model_fields}
+    if isinstance(value, Mapping):
+        for name in sorted(value, key=str):
+            yield from _urls_of_settings(value[name], f"{place}.{name}")
+    elif isinstance(value, list | tuple):
+        for number, each in enumerate(value):
+            yield from _urls_of_settings(each, f"{place}.{number}")
+    elif isinstance(value, str) and urlsplit(value).scheme in ("https", "http"):
+        yield from (place, value)

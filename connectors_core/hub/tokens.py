@@ -1,0 +1,134 @@
+"""The hub's face for tokens that are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError, Problem, StorageError
+from ..events import Event
+from ..grants import GrantState, GrantStatus, InactiveReason, Occasion
+from ..stores import Identity
+from ..transaction import Purpose
+from .entry import ConnectorEntry
+
+if TYPE_CHECKING:
+    from ..flow import Completed
+    from .keeping import Keeping
+    from .tenant import Shared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenStatus:
+    """What is known, without a key, of the tokens of an identity.
+
+    ``state`` is None where none are kept; ``reason`` says why a grant is inactive. Not verified.
+    """
+
+    identity: Identity
+    status: GrantStatus
+    reason: InactiveReason | None = None
+    state: GrantState | None = None
+
+
+class TokenFace:
+    """The part of a tenant's face that is about tokens."""
+
+    _shared: Shared
+    name: str
+
+    async def save_tokens(self, completed: Completed, identity: Identity) -> GrantState | None:
+        """Keep what was granted, where the connector stores tokens; None where nothing is kept.
+
+        Where it is kept, ``select_token_store`` decides; without an answer, the vault. What is there
+        already is merged with it: a sign-in narrows nothing, what a ``TOKENS`` authorization brought
+        counts. Raises NotLinked where the identity is gone; KeyUnavailable, StorageError.
+        """
+        from .keeping import ref_of
+
+        entry = self._entry(completed.connector)
+        if entry is None or not entry.settings.token_storage or not completed.tokens.access_token:
+            return None
+        store = self._keeping.store_of(identity)
+        if store is None:
+            return None
+        occasion = Occasion.STEP_UP if completed.purpose is Purpose.TOKENS else Occasion.SIGN_IN
+        now = self._shared.clock()
+        state = await store.put(ref_of(entry, identity), completed.tokens, occasion=occasion, now=now)
+        self._told("tokens.stored", identity, occasion=occasion.value)
+        return state
+
+    async def token_states(self, owner: str) -> Sequence[TokenStatus]:
+        """The status of the tokens of each identity of ``owner``, oldest first. Opens nothing."""
+        if self._shared.identities is None:
+            raise StorageError("the hub is not open: use it in `async with`")
+        identities = await self._shared.identities.of_owner(self.name, owner)
+        states = await self._keeping.states(identities)
+        return [self._status(identity, states.get(identity.id)) for identity in identities]
+
+    async def revoke_tokens(self, identity_id: str) -> bool:
+        """Forget the tokens of an identity, which stays linked, and have the provider told.
+
+        Tells whether there were any. Raises StorageError.
+        """
+        if self._shared.identities is None:
+            raise StorageError("the hub is not open: use it in `async with`")
+        identity = await self._shared.identities.get(self.name, identity_id)
+        if identity is None:
+            return False
+        store = self._keeping.store_of(identity)
+        if store is None or not await store.remove(self.name, identity_id, now=self._shared.clock()):
+            return False
+        self._told("tokens.removed", identity)
+        return True
+
+    def _status(self, identity: Identity, state: GrantState | None) -> TokenStatus:
+        if state is not None:
+            status, reason = state.status(self._shared.clock()), state.reason
+        else:
+            entry = self._entry(identity.connector)
+            kept = entry is not None and entry.settings.token_storage and self._keeping.keeps(identity)
+            status = GrantStatus.INACTIVE if kept else GrantStatus.NOT_APPLICABLE
+            reason = InactiveReason.NOT_STORED if kept else None
+        return TokenStatus(identity=identity, status=status, reason=reason, state=state)
+
+    def _entry(self, connector_id: str) -> ConnectorEntry | None:
+        return self._shared.connectors.get((self.name, connector_id))
+
+    @property
+    def _keeping(self) -> Keeping:
+        if self._shared.keeping is None:
+            raise StorageError("the hub is not open: use it in `async with`")
+        return self._shared.keeping
+
+    def _told(self, name: str, identity: Identity, **detail: str) -> None:
+        self._shared.observe(
+            Event(
+                name=name,
+                at=self._shared.clock(),
+                tenant=self.name,
+                connector=identity.connector,
+                target=identity.target,
+                owner=identity.owner,
+                detail=detail,
+            )
+        )
+
+
+def no_key(connector_id: str) -> Problem:
+    return Problem(
+        ("connectors", connector_id, "token_storage"),
+        "tokens are to be stored, and there is no key to seal them by",
+        "set vault_keys, or give the hub keys=Keyring.from_env() or Keyring.from_file(path); "
+        "`connectors init` writes a key file",
+    )
+
+
+def check_keys(shared: Shared) -> None:
+    """Raise ConfigurationError where some connector stores tokens and there is no key to seal them by."""
+    if shared.keeping is None or shared.keeping.default is not None:
+        return
+    problems = [no_key(entry.id) for entry in shared.connectors.values() if entry.settings.token_storage]
+    if problems:
+        raise ConfigurationError(problems)
