@@ -16,8 +16,15 @@ from .commands import Command, Unavailable, configure, foreign_commands, open_co
 from .db import Db
 from .installed_types import List, Schema
 from .output import complain
+from .vault import VaultCommand
 
-CORE: Mapping[str, Command] = {"list": List(), "schema": Schema(), "check": Check(), "db": Db()}
+CORE: Mapping[str, Command] = {
+    "list": List(),
+    "schema": Schema(),
+    "check": Check(),
+    "db": Db(),
+    "vault": VaultCommand(),
+}
 
 DEFAULT_CONFIG = "connectors.toml"
 

@@ -7,7 +7,7 @@ be stopped at any point, killed too, and the next one finds the rest.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -46,6 +46,7 @@ class Progress:
 
 T = TypeVar("T")
 Tell = Callable[[Progress], None]
+Settle = Callable[[], Awaitable[None]]
 
 
 async def rewrap(
@@ -55,13 +56,14 @@ async def rewrap(
     to: str,
     workers: int = 1,
     page: int = PAGE,
+    settle: Settle | None = None,
     tell: Tell = lambda progress: None,
 ) -> Progress:
     """Wrap every data key by ``to``; the payloads stay as they are.
 
     Repeats until a pass finds nothing that it can move, so a host that still wraps by another key
-    meanwhile is caught up with. A row that does not open is told of and left; KeyUnavailable and
-    StorageError end the run.
+    meanwhile is caught up with; ``settle`` is awaited then, and one more look is taken. A row that
+    does not open is told of and left; KeyUnavailable and StorageError end the run.
     """
     progress = Progress(kid=to)
     while True:
@@ -73,7 +75,10 @@ async def rewrap(
         for kid in sorted(others):
             await _one_key(rows, keys, kid, others[kid], progress, workers, page, tell)
         if progress.done + progress.overtaken == before:
-            return progress
+            if settle is None:
+                return progress
+            await settle()
+            settle = None
 
 
 async def _one_key(

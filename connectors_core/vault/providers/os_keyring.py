@@ -21,14 +21,20 @@ def read_os_keyring(name: str) -> str:
     Raises ConfigurationError where there is no keyring or no such entry, KeyUnavailable where the
     keyring is locked.
     """
-    keyring = _module()
-    text = _asked(lambda: keyring.get_password(SERVICE, name))
-    if not text:
+    text = find_in_os_keyring(name)
+    if text is None:
         raise refused(
             f"names an entry {name} that the system's keyring does not have",
             f"connectors vault key new writes one, or: keyring set {SERVICE} {name}",
         )
-    return str(text)
+    return text
+
+
+def find_in_os_keyring(name: str) -> str | None:
+    """The same, and None where there is no such entry."""
+    keyring = _module()
+    text = _asked(lambda: keyring.get_password(SERVICE, name))
+    return str(text) if text else None
 
 
 def write_os_keyring(name: str, text: str) -> None:

@@ -98,9 +98,13 @@ class StoredKeys:
         if kid in self.root.kids():
             raise VaultError(f"a key of the service itself is called {kid}")
         key = os.urandom(KEY_BYTES) if key is None else key
-        keyring, by = Keyring({kid: key}), self.root.kids()[0]
-        wrapped = await self.root.wrap(key, kid=by, context=_context(kid))
-        await self._states.add(keyring, kid, now=now, wrapped_key=wrapped, wrapped_by=by)
+        wrapped, by = await self.wrapped(kid, key)
+        await self._states.add(Keyring({kid: key}), kid, now=now, wrapped_key=wrapped, wrapped_by=by)
+
+    async def wrapped(self, kid: str, key: bytes) -> tuple[bytes, str]:
+        """A key as it lies in the table, and the key of the service that it is wrapped by."""
+        by = self.root.kids()[0]
+        return await self.root.wrap(key, kid=by, context=_context(kid)), by
 
     async def rewrapped(self, row: KeyRow) -> tuple[bytes, str] | None:
         """The key of ``row`` under the first key of the service; None where that is so already."""
