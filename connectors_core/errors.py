@@ -168,7 +168,7 @@ class ConnectorMisconfigured(ConnectorError):
 
 
 class ConnectorFault(ConnectorError):
-    """A connector raised something that is not ours; the cause is chained, its text is not shown."""
+    """A connector raised something that is not ours; the message says what and where, not its text."""
 
     code = "connector_misconfigured"
 

@@ -6,10 +6,13 @@ out of them, and none sees a callback that failed them.
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+import traceback
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..connector import Connector
@@ -18,6 +21,7 @@ from ..errors import (
     ConfigurationError,
     ConnectorError,
     ConnectorFault,
+    InvalidCallback,
     IssuerMismatch,
     OwnerMismatch,
     Problem,
@@ -59,6 +63,7 @@ class Completed:
     profile: Profile
     tokens: TokenSet
     identity: IdentityKey
+    tenant: str
     connector: str
     purpose: Purpose
     owner: str | None
@@ -82,11 +87,15 @@ async def begin(
 
     ``binding`` is the browser's cookie where it already has one, so that several tabs stay valid.
     ``scopes`` are wanted besides the configured ones. ``data`` (JSON) comes back in Completed.
-    Raises ValueError where purpose and owner do not fit, ConfigurationError for a redirect URI
-    that cannot be one, and whatever the connector raises when it must discover first.
+    Raises ValueError where purpose and owner do not fit or ``data`` is not JSON, ConfigurationError
+    for a redirect URI that cannot be one, and what the connector raises when it must discover first.
     """
     if (purpose is Purpose.SIGN_IN) != (owner is None):
         raise ValueError(f"purpose {purpose.value} {'takes no' if owner else 'needs an'} owner")
+    try:
+        json.dumps(dict(data or {}))
+    except TypeError:
+        raise ValueError("data is not JSON") from None
     try:
         check_endpoint(redirect_uri)
     except ValueError as error:
@@ -126,28 +135,32 @@ async def complete(
     *,
     binding: str | None,
     owner: str | None = None,
+    purposes: Collection[Purpose] = tuple(Purpose),
 ) -> Completed:
     """Check a callback, redeem its code and say who the person is.
 
     The transaction is consumed first: of several callbacks with one state exactly one goes on, and
-    only from the browser that began. Raises CallbackRejected (nothing was sent to the provider),
+    only from the browser that began, at the connector it began with. ``purposes`` are those that
+    the caller serves; an authorization for another is refused before its code is redeemed.
+
+    Raises CallbackRejected (nothing was sent to the provider),
     AuthorizationError (the provider said no), TransportError or ProviderError; their ``data`` is
-    what ``begin`` was given, once the transaction is known.
+    what ``begin`` was given, once transaction and owner are known.
     """
     answer = parse_callback(received)
     transaction = await _consume(answer, connector, transactions, binding)
+    if transaction.owner is not None and transaction.owner != owner:
+        raise _tagged(OwnerMismatch("this authorization was begun by somebody else"), connector)
     try:
-        return await _redeem(answer, transaction, connector, owner)
+        if transaction.purpose not in purposes:
+            raise _tagged(InvalidCallback("this authorization was begun for something else"), connector)
+        return await _redeem(answer, transaction, connector)
     except ConnectorError as error:
         error.data = transaction.data
         raise
 
 
-async def _redeem(
-    answer: CallbackAnswer, transaction: Transaction, connector: Connector, owner: str | None
-) -> Completed:
-    if transaction.owner is not None and transaction.owner != owner:
-        raise _tagged(OwnerMismatch("this authorization was begun by somebody else"), connector)
+async def _redeem(answer: CallbackAnswer, transaction: Transaction, connector: Connector) -> Completed:
     _check_issuer(answer, transaction, connector)
     held = (transaction.state, transaction.nonce, transaction.code_verifier, answer.code)
     if answer.code is None:
@@ -164,6 +177,7 @@ async def _redeem(
         profile=profile,
         tokens=tokens,
         identity=identity,
+        tenant=transaction.tenant,
         connector=connector.connector_id,
         purpose=transaction.purpose,
         owner=transaction.owner,
@@ -179,7 +193,7 @@ async def _consume(
         raise _tagged(StateMismatch("this browser has no pending sign-in"), connector)
     row = await transactions.consume(
         runtime.tenant,
-        sealing.hashed("state", answer.state),
+        sealing.hashed("state", connector.connector_id, answer.state),
         sealing.hashed("binding", binding),
         now=runtime.now(),
     )
@@ -195,10 +209,7 @@ async def _consume(
         )
     except sealing.CannotOpen:
         raise _tagged(StateMismatch("the pending sign-in cannot be opened"), connector) from None
-    transaction = _transaction(opened, runtime.tenant, answer.state, row)
-    if transaction.connector != connector.connector_id:
-        raise _tagged(StateMismatch("this sign-in was begun with another connector"), connector)
-    return transaction
+    return _transaction(opened, runtime.tenant, answer.state, row)
 
 
 def _check_issuer(answer: CallbackAnswer, transaction: Transaction, connector: Connector) -> None:
@@ -221,7 +232,8 @@ def _check_issuer(answer: CallbackAnswer, transaction: Transaction, connector: C
 def contained(connector: Connector, step: Step) -> Iterator[None]:
     """Let only our own exceptions out of a connector, tagged with its id.
 
-    Whatever else it raises becomes a ConnectorFault of ``step``, with the cause chained.
+    Whatever else it raises becomes a ConnectorFault of ``step`` that says where; the exception itself
+    is not chained, for its text may hold a code or a token.
     """
     try:
         yield
@@ -229,10 +241,13 @@ def contained(connector: Connector, step: Step) -> Iterator[None]:
         _tagged(error, connector)
         raise
     except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
         fault = ConnectorFault(
-            f"connector {connector.connector_id} raised {type(error).__name__} in {step.value}", step=step
+            f"connector {connector.connector_id} raised {type(error).__name__} in {step.value},"
+            f" at {Path(frame.filename).name}:{frame.lineno}",
+            step=step,
         )
-        raise _tagged(fault, connector) from error
+        raise _tagged(fault, connector) from None
 
 
 def _tagged(error: ConnectorError, connector: Connector) -> ConnectorError:
@@ -254,7 +269,7 @@ def _row(transaction: Transaction, binding: str) -> TransactionRow:
     }
     return TransactionRow(
         tenant=transaction.tenant,
-        state_hash=sealing.hashed("state", transaction.state),
+        state_hash=sealing.hashed("state", transaction.connector, transaction.state),
         binding_hash=sealing.hashed("binding", binding),
         sealed=sealing.seal(
             content, under=(transaction.state, binding), context=("transaction", transaction.tenant)

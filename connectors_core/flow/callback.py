@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
@@ -25,6 +26,7 @@ CallbackParameters = str | bytes | Mapping[str, object] | Iterable[tuple[str, st
 MAX_BYTES = 32 * 1024
 """The longest query string or form body that is read."""
 MAX_PARAMETERS = 64
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,8 @@ def parse_callback(received: CallbackParameters) -> CallbackAnswer:
     """Read an authorization response, or raise InvalidCallback.
 
     No parameter may stand twice (RFC 6749 §3.1); one without a value counts as absent. Nothing is
-    decoded twice. Total: any other input raises InvalidCallback and nothing else.
+    decoded twice. A framework's own multi-mapping is read by ``multi_items`` or ``lists``, for its
+    ``items`` hides repetitions. Total: any other input raises InvalidCallback and nothing else.
     """
     values: dict[str, str] = {}
     for name, value in _pairs(received):
@@ -70,19 +73,27 @@ def parse_callback(received: CallbackParameters) -> CallbackAnswer:
 def _pairs(received: CallbackParameters) -> list[tuple[str, str]]:
     if isinstance(received, bytes | str):
         return _parse(received)
-    pairs = received.items() if isinstance(received, Mapping) else received
     flat: list[tuple[str, str]] = []
     try:
-        for name, value in pairs:
+        for name, value in _items(received):
             values = value if isinstance(value, list | tuple) else (value,)
             flat.extend((name, each) for each in values)
     except (TypeError, ValueError):
         raise InvalidCallback("the callback's parameters are not name and value pairs") from None
-    if any(not isinstance(part, str) for pair in flat for part in pair):
+    if any(not isinstance(part, str) or _SURROGATE.search(part) for pair in flat for part in pair):
         raise InvalidCallback("the callback's parameters are not text")
     if len(flat) > MAX_PARAMETERS or sum(len(name) + len(value) for name, value in flat) > MAX_BYTES:
         raise InvalidCallback("the callback is too large")
     return flat
+
+
+def _items(received: Mapping[str, object] | Iterable[tuple[str, str]]) -> Iterable[tuple[str, object]]:
+    """The pairs of a mapping, all of them: Starlette has ``multi_items``, Django and Werkzeug ``lists``."""
+    for name in ("multi_items", "lists", "items"):
+        if callable(every := getattr(received, name, None)):
+            pairs: Iterable[tuple[str, object]] = every()
+            return pairs
+    return received  # type: ignore[return-value]  # a mapping has items; what is left are pairs
 
 
 def _parse(text: bytes | str) -> list[tuple[str, str]]:

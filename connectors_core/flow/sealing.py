@@ -28,9 +28,12 @@ def new_value() -> str:
     return secrets.token_urlsafe(32)
 
 
-def hashed(kind: str, value: str) -> bytes:
-    """The stored form of an unguessable value; ``kind`` keeps values of different uses apart."""
-    return hashlib.sha256(_joined((kind, value))).digest()
+def hashed(kind: str, *values: str) -> bytes:
+    """The stored form of an unguessable value; ``kind`` keeps values of different uses apart.
+
+    Further values narrow where it is good.
+    """
+    return hashlib.sha256(_joined((kind, *values))).digest()
 
 
 def seal(data: Mapping[str, Any], *, under: Iterable[str], context: Iterable[str]) -> bytes:
@@ -67,6 +70,9 @@ def _key(values: Iterable[str]) -> bytes:
 
 
 def _joined(parts: Iterable[str]) -> bytes:
-    """An injective encoding: every part is preceded by its length."""
-    encoded = [part.encode() for part in parts]
+    """An injective encoding: every part is preceded by its length.
+
+    Lone surrogates, which JSON can carry, have an encoding of their own.
+    """
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
     return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)

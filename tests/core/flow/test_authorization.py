@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -189,11 +190,22 @@ async def test_another_browser_cannot_complete_and_burns_nothing(bench, binding)
     await bench.complete(answer(started), binding=started.binding)
 
 
-async def test_another_connector_cannot_complete(bench):
+async def test_another_connector_cannot_complete_and_burns_nothing(bench):
     started = await bench.begin()
     with pytest.raises(StateMismatch):
         await bench.complete(answer(started), binding=started.binding, connector=bench.other("evil"))
     assert not bench.behaviour.exchanged
+    await bench.complete(answer(started), binding=started.binding)
+
+
+async def test_a_purpose_the_caller_does_not_serve_is_refused_before_the_code_is_redeemed(bench):
+    started = await bench.begin(purpose=Purpose.TOKENS, owner="user:1", data={"return_to": "/here"})
+    with pytest.raises(InvalidCallback) as caught:
+        await bench.complete(
+            answer(started), binding=started.binding, owner="user:1", purposes=[Purpose.SIGN_IN]
+        )
+    assert not bench.behaviour.exchanged
+    assert caught.value.data == {"return_to": "/here"}
 
 
 async def test_another_tenant_cannot_complete(bench):
@@ -223,10 +235,11 @@ async def test_a_transaction_expires_after_ten_minutes(bench):
 
 @pytest.mark.parametrize("owner", [None, "user:2"])
 async def test_an_owned_transaction_is_completed_by_its_owner_alone(bench, owner):
-    started = await bench.begin(purpose=Purpose.LINK, owner="user:1")
-    with pytest.raises(OwnerMismatch):
+    started = await bench.begin(purpose=Purpose.LINK, owner="user:1", data={"private": "of user 1"})
+    with pytest.raises(OwnerMismatch) as caught:
         await bench.complete(answer(started), binding=started.binding, owner=owner)
     assert not bench.behaviour.exchanged
+    assert caught.value.data is None
 
 
 async def test_the_owner_completes(bench):
@@ -345,7 +358,8 @@ async def test_a_foreign_exception_is_contained(bench, where):
     with pytest.raises(ConnectorFault) as caught:
         await bench.complete(answer(started), binding=started.binding)
     assert "KeyError" in str(caught.value)
-    assert "at-canary" not in str(caught.value)
+    assert "at test_authorization.py:" in str(caught.value)
+    assert "at-canary" not in "".join(traceback.format_exception(caught.value))
     assert caught.value.step is (Step.TOKEN_EXCHANGE if where == "exchange" else Step.PROFILE)
 
 
@@ -354,6 +368,18 @@ async def test_a_foreign_exception_in_the_request_is_contained_and_stores_nothin
     with pytest.raises(ConnectorFault):
         await bench.begin()
     assert await bench.stores.transactions.sweep(now=bench.clock.now + 10_000) == 0
+
+
+async def test_data_that_is_not_json_is_refused_before_anything_is_asked(bench):
+    bench.behaviour.raises["authorization_uri"] = AssertionError("was asked")
+    with pytest.raises(ValueError, match="not JSON"):
+        await bench.begin(data={"when": object()})
+
+
+async def test_a_binding_or_state_of_lone_surrogates_is_only_unknown(bench):
+    started = await bench.begin()
+    with pytest.raises(StateMismatch):
+        await bench.complete(answer(started), binding="\ud800")
 
 
 async def test_cancellation_is_not_swallowed(bench):

@@ -77,6 +77,35 @@ def test_refuses(received, message):
         parse_callback(received)
 
 
+class Multi(dict):
+    """A framework's multi-mapping: ``items`` shows the last value, another method shows all."""
+
+    def multi_items(self):
+        return [("state", "s"), ("code", "evil"), ("code", "good")]
+
+    def items(self):
+        return {"state": "s", "code": "good"}.items()
+
+
+class Lists(Multi):
+    multi_items = None
+
+    def lists(self):
+        return [("state", ["s"]), ("code", ["evil", "good"])]
+
+
+@pytest.mark.parametrize("received", [Multi(), Lists()])
+def test_a_repetition_that_a_framework_hides_is_seen(received):
+    with pytest.raises(InvalidCallback, match="repeats the parameter code"):
+        parse_callback(received)
+
+
+def test_a_lone_surrogate_is_not_text():
+    """JSON can carry one; no URL can."""
+    with pytest.raises(InvalidCallback, match="not text"):
+        parse_callback({"state": "\ud800", "code": "c"})
+
+
 def test_decodes_exactly_once():
     """A provider's code may hold a literal percent sequence."""
     assert parse_callback("state=s&code=a%252Fb").code == "a%2Fb"
