@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
-from ..connector import Refreshes
+from ..connector import Connector, Refreshes
 from ..errors import (
     ConnectorError,
     ConnectorMisconfigured,
@@ -39,6 +39,9 @@ ROUNDS = 5
 YOUNG = 30.0
 """Seconds after a refresh in which an API's refusal does not bring about another."""
 
+Place = tuple[asyncio.AbstractEventLoop, str, str]
+"""A loop, a tenant and an identity."""
+
 PASSING = (TemporarilyUnavailable, ConnectorMisconfigured, StorageError, VaultError)
 """Failures that say nothing of the grant: a token that still lives is served."""
 
@@ -64,7 +67,8 @@ class Access:
     ) -> None:
         self.timing = timing or Timing()
         self._draining = False
-        self._flights: dict[tuple[asyncio.AbstractEventLoop, str, str], Flight] = {}
+        self._flights: dict[Place, Flight] = {}
+        self._notes: dict[Place, asyncio.Task[None]] = {}
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._lifetimes: dict[tuple[str, str], float] = {}
         self._around = Surroundings(
@@ -95,38 +99,44 @@ class Access:
         only the person can help; TemporarilyUnavailable after ``timing.patience`` seconds;
         TokenLivesTooShort; ConnectorMisconfigured; StorageError, VaultError.
         """
-        stored = await held.store.open(held.tenant, held.identity)
-        if stored is None:
+        opened = await held.store.open(held.tenant, held.identity)
+        if opened is None:
             raise NotLinked("no tokens are kept for this identity")
-        needed = frozenset(scopes)
-        give_up_at = 0.0
-        for _ in range(ROUNDS):
-            state = stored.state
-            _check(state, needed)
-            now = self._around.clock()
-            judged = freshness(
-                state,
-                now=now,
+        stored, needed = opened, frozenset(scopes)
+
+        def judge() -> Freshness:
+            effective = stored.state.effective
+            return freshness(
+                stored.state,
+                now=self._around.clock(),
                 min_ttl=min_ttl,
-                scopes=needed,
+                covered=not needed or not held.connector.missing_scopes(needed, effective),
                 timing=self.timing,
                 newer_than=newer_than,
             )
+
+        give_up_at = 0.0
+        for _ in range(ROUNDS):
+            _check(held.connector, stored.state, needed)
+            judged = judge()
             if judged is Freshness.FRESH:
-                return await self._serve(held, stored, now)
+                return self._serve(held, stored)
             if judged is Freshness.SPENT:
                 raise ReauthorizationRequired("expired")
-            self._check_lifetime(held, state, min_ttl, now)
+            self._check_lifetime(held, stored.state, min_ttl)
             give_up_at = give_up_at or self._around.uptime() + self.timing.patience
             try:
-                flight = self._flight(held, state, give_up_at)
-                if judged is Freshness.STALE or (judged is Freshness.DUE and self._held_back(held, state)):
-                    return await self._serve(held, stored, now)
-                stored = await self._answer(flight, give_up_at)
+                flight = self._flight(held, stored.state, give_up_at)
+                if judged is Freshness.STALE or (
+                    judged is Freshness.DUE and self._held_back(held, stored.state)
+                ):
+                    return self._serve(held, stored)
+                renewed = await self._answer(flight, give_up_at)
             except PASSING:
-                if judged is Freshness.UNFIT:
+                if judge() is Freshness.UNFIT:
                     raise
-                return await self._serve(held, stored, self._around.clock())
+                return self._serve(held, stored)
+            stored = renewed
             self._learn_lifetime(held, stored.state)
         raise TemporarilyUnavailable(retry_after=1.0)
 
@@ -151,9 +161,7 @@ class Access:
         state = await held.store.state(held.tenant, held.identity)
         if state is None or state.reason is not None:
             return False
-        judged = freshness(
-            state, now=self._around.clock(), min_ttl=0.0, scopes=frozenset(), timing=self.timing
-        )
+        judged = freshness(state, now=self._around.clock(), min_ttl=0.0, timing=self.timing)
         if judged in (Freshness.FRESH, Freshness.SPENT):
             return False
         give_up_at = self._around.uptime() + self.timing.patience
@@ -172,6 +180,7 @@ class Access:
             for (where, _, _), flight in list(self._flights.items())
             if where is loop and flight.task is not None
         ]
+        tasks += [task for (where, _, _), task in list(self._notes.items()) if where is loop]
         if not tasks:
             return True
         _, left = await asyncio.wait(tasks, timeout=timeout)
@@ -198,7 +207,7 @@ class Access:
         flight.until = max(flight.until, until)
         return flight
 
-    async def _fly(self, key: tuple[asyncio.AbstractEventLoop, str, str], flight: Flight) -> None:
+    async def _fly(self, key: Place, flight: Flight) -> None:
         held, answer = flight.held, flight.answer
         at_fault = (held.tenant, held.connector.connector_id)
         breaker = self._breakers.get(at_fault)
@@ -214,7 +223,7 @@ class Access:
         finally:
             self._landed(key, flight)
 
-    def _landed(self, key: tuple[asyncio.AbstractEventLoop, str, str], flight: Flight) -> None:
+    def _landed(self, key: Place, flight: Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
         if not flight.answer.done():
@@ -231,11 +240,11 @@ class Access:
             raise error.with_traceback(None)
         return flight.answer.result()
 
-    async def _serve(self, held: Held, stored: StoredGrant, now: float) -> AccessToken:
+    def _serve(self, held: Held, stored: StoredGrant) -> AccessToken:
         state, tokens = stored.state, stored.tokens
+        now = self._around.clock()
         if state.used_at is None or state.used_at <= now - TOUCH_EVERY:
-            with suppress(StorageError):
-                await held.store.touch(held.tenant, held.identity, now=now)
+            self._note_use(held, now)
         return AccessToken(
             access_token=tokens.access_token,
             token_type=tokens.token_type,
@@ -249,6 +258,20 @@ class Access:
             extra=tokens.extra,
         )
 
+    def _note_use(self, held: Held, now: float) -> None:
+        """Beside the call, which is not to wait for a write that changes nothing for it."""
+        loop = asyncio.get_running_loop()
+        key = (loop, held.tenant, held.identity)
+        if key in self._notes:
+            return
+
+        async def note() -> None:
+            with suppress(StorageError):
+                await held.store.touch(held.tenant, held.identity, now=now)
+
+        task = self._notes[key] = loop.create_task(note())
+        task.add_done_callback(lambda _: self._notes.pop(key, None))
+
     def _held_back(self, held: Held, state: GrantState) -> bool:
         free_at = Rotation.read(held.connector.rotation).free_at(state, self.timing)
         return free_at > self._around.clock()
@@ -259,17 +282,17 @@ class Access:
             lifetime = state.expires_at - state.updated_at
             self._lifetimes[known] = max(lifetime, self._lifetimes.get(known, 0.0))
 
-    def _check_lifetime(self, held: Held, state: GrantState, min_ttl: float, now: float) -> None:
+    def _check_lifetime(self, held: Held, state: GrantState, min_ttl: float) -> None:
         """Do not ask the provider at every call for what its last answer did not give."""
         lifetime = self._lifetimes.get((held.tenant, held.connector.connector_id))
         if lifetime is None or state.expires_at is None or lifetime >= min_ttl:
             return
-        if skew(state, self.timing) < state.expires_at - now < min_ttl:
+        if skew(state, self.timing) < state.expires_at - self._around.clock() < min_ttl:
             raise TokenLivesTooShort(lifetime=lifetime)
 
 
-def _check(state: GrantState, scopes: frozenset[str]) -> None:
+def _check(connector: Connector, state: GrantState, needed: frozenset[str]) -> None:
     if state.reason is not None:
         raise ReauthorizationRequired(state.reason.value)
-    if not scopes <= state.scopes:
-        raise ScopeRequired(missing=scopes - state.scopes, granted=state.scopes)
+    if needed and (missing := connector.missing_scopes(needed, state.scopes)):
+        raise ScopeRequired(missing=missing, granted=state.scopes)

@@ -24,16 +24,17 @@ def freshness(
     *,
     now: float,
     min_ttl: float,
-    scopes: frozenset[str],
+    covered: bool = True,
     timing: Timing,
     newer_than: int | None = None,
 ) -> Freshness:
-    """Judge an active grant for a call that needs ``scopes`` and ``min_ttl`` seconds.
+    """Judge an active grant for a call that needs ``min_ttl`` seconds.
 
+    ``covered`` tells whether the stored access token carries the scopes that are needed;
     ``newer_than`` is the generation of a token that was refused: only a newer one serves.
     """
     left = float("inf") if state.expires_at is None else state.expires_at - now
-    fit = 0 < left >= min_ttl and scopes <= state.effective
+    fit = covered and 0 < left >= min_ttl
     if newer_than is not None and state.generation <= newer_than:
         fit = False
     if fit and left > skew(state, timing):

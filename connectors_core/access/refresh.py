@@ -269,7 +269,7 @@ class _Attempt:
 
     async def _revoke(self, new: TokenSet) -> None:
         connector = self.held.connector
-        if not isinstance(connector, Revokes) or getattr(connector, "revocation", "token") == "none":
+        if not isinstance(connector, Revokes) or connector.revocation == "none":
             return
         try:
             await connector.revoke(new)
