@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import StorageError
 from ..stores import Database
-from .tenant import Shared, Tenant
+from .shared import Shared
+from .tenant import Tenant
 from .tokens import check_keys
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Hub(Tenant):
     the guarded HTTP sender, ``clock`` the time (seconds since the epoch). ``allow_private_network``
     lets every connector reach loopback and private addresses: for development only.
 
-    Open it with ``async with``; connectors may be added before.
+    Open it once, with ``async with``; connectors may be added before.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Hub(Tenant):
         self._url, self._keys = database, keys
         self._database: OpenDatabase | None = None
         self._own_sender: HttpSender | None = None
+        self._closed = False
         if sender is None:
             sender = self._own_sender = HttpSender()
         shared = Shared(
@@ -86,6 +88,8 @@ class Hub(Tenant):
         return hub
 
     async def __aenter__(self) -> Self:
+        if self._closed:
+            raise StorageError("the hub was closed; make another")
         try:
             await self._open()
             check_keys(self._shared)
@@ -120,15 +124,20 @@ class Hub(Tenant):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        keeping, self._shared.keeping = self._shared.keeping, None
-        if keeping is not None:
-            await keeping.stop()
-        if self._own_sender is not None:
-            await self._own_sender.aclose()
-        database, self._database, self._shared.database = self._database, None, None
-        self._shared.transactions = self._shared.handles = self._shared.identities = None
-        if database is not None:
-            await database.aclose()
+        shared, database = self._shared, self._database
+        keeping, shared.keeping = shared.keeping, None
+        self._closed = True
+        try:
+            await shared.sweeper.settled()
+            if keeping is not None:
+                await keeping.stop()
+            if self._own_sender is not None:
+                await self._own_sender.aclose()
+        finally:
+            shared.transactions = shared.handles = shared.identities = None
+            self._database = shared.database = None
+            if database is not None:
+                await database.aclose()
 
     async def drain_revocations(self, *, most: int = 100) -> Sequence[Told]:
         """Tell providers of the tokens they are to forget; return what became of each.

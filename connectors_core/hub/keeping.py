@@ -25,7 +25,7 @@ from .entry import ConnectorEntry
 if TYPE_CHECKING:
     from ..stores import Database, Identity
     from ..vault import Vault
-    from .tenant import Shared
+    from .shared import Shared
 
 DRAIN_EVERY = 30.0
 """Seconds between two looks at what is to be revoked."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, Problem, StorageError
-from ..events import Event
 from ..grants import GrantState, GrantStatus, InactiveReason, Occasion
 from ..stores import Identity
 from ..transaction import Purpose
@@ -16,7 +15,7 @@ from .entry import ConnectorEntry
 if TYPE_CHECKING:
     from ..flow import Completed
     from .keeping import Keeping
-    from .tenant import Shared
+    from .shared import Shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,32 +55,32 @@ class TokenFace:
         occasion = Occasion.STEP_UP if completed.purpose is Purpose.TOKENS else Occasion.SIGN_IN
         now = self._shared.clock()
         state = await store.put(ref_of(entry, identity), completed.tokens, occasion=occasion, now=now)
-        self._told("tokens.stored", identity, occasion=occasion.value)
+        self._shared.tell("tokens.stored", self.name, identity, identity.owner, occasion=occasion.value)
         return state
 
     async def token_states(self, owner: str) -> Sequence[TokenStatus]:
         """The status of the tokens of each identity of ``owner``, oldest first. Opens nothing."""
-        if self._shared.identities is None:
-            raise StorageError("the hub is not open: use it in `async with`")
-        identities = await self._shared.identities.of_owner(self.name, owner)
+        identities = await self._shared.stores.identities.of_owner(self.name, owner)
         states = await self._keeping.states(identities)
         return [self._status(identity, states.get(identity.id)) for identity in identities]
 
-    async def revoke_tokens(self, identity_id: str) -> bool:
-        """Forget the tokens of an identity, which stays linked, and have the provider told.
+    async def revoke_tokens(self, identity_id: str, *, owner: str) -> bool:
+        """Forget the tokens of an identity of ``owner``, which stays linked, and have the provider told.
 
         Tells whether there were any. Raises StorageError.
         """
-        if self._shared.identities is None:
-            raise StorageError("the hub is not open: use it in `async with`")
-        identity = await self._shared.identities.get(self.name, identity_id)
+        identity = await self._owned(identity_id, owner)
         if identity is None:
             return False
         store = self._keeping.store_of(identity)
         if store is None or not await store.remove(self.name, identity_id, now=self._shared.clock()):
             return False
-        self._told("tokens.removed", identity)
+        self._shared.tell("tokens.removed", self.name, identity, owner)
         return True
+
+    async def _owned(self, identity_id: str, owner: str) -> Identity | None:
+        identity = await self._shared.stores.identities.get(self.name, identity_id)
+        return identity if identity is not None and identity.owner == owner else None
 
     def _status(self, identity: Identity, state: GrantState | None) -> TokenStatus:
         if state is not None:
@@ -101,19 +100,6 @@ class TokenFace:
         if self._shared.keeping is None:
             raise StorageError("the hub is not open: use it in `async with`")
         return self._shared.keeping
-
-    def _told(self, name: str, identity: Identity, **detail: str) -> None:
-        self._shared.observe(
-            Event(
-                name=name,
-                at=self._shared.clock(),
-                tenant=self.name,
-                connector=identity.connector,
-                target=identity.target,
-                owner=identity.owner,
-                detail=detail,
-            )
-        )
 
 
 def no_key(connector_id: str) -> Problem:

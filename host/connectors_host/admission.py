@@ -27,7 +27,7 @@ async def admit(host: Host, completed: Completed, identity: Identity | None) -> 
         await host.accounts.ensure(identity.owner, completed.profile)
     if host.hub.connector(completed.connector).settings.sync_profile == "sign_in":
         fields = {**identity.profile, **profile_fields(completed.profile)}
-        await host.hub.update_identity_profile(identity.id, fields)
+        await host.hub.update_identity_profile(identity.id, fields, owner=identity.owner)
         await host.accounts.synchronise(identity.owner, completed.profile)
     return identity.owner
 

@@ -17,7 +17,14 @@ from connectors_core import (
     Registry,
     TokenSet,
 )
-from connectors_core.errors import AccessDenied, IdentityAlreadyLinked, NotFound, StorageError
+from connectors_core.errors import (
+    AccessDenied,
+    IdentityAlreadyLinked,
+    InvalidCallback,
+    NotFound,
+    StorageError,
+)
+from connectors_core.flow import sealing
 
 REDIRECT_URI = "https://host.example/callback/acme"
 
@@ -146,7 +153,6 @@ async def test_tenants_share_nothing(hub):
     other.add("acme", config=CONFIG)
     completed = await sign_in(hub)
     await hub.link(completed, owner="user:1")
-    assert await other.find_identity(completed) is None
     assert await other.identities("user:1") == []
     handle = await hub.put_handle("form", {"a": 1}, lifetime=60)
     assert await other.take_handle("form", handle) is None
@@ -172,10 +178,10 @@ async def test_an_identity_belongs_to_one_owner(hub):
         await hub.link(completed, owner="user:2")
     assert await hub.find_identity(completed) == linked
     assert [each.id for each in await hub.identities("user:1")] == [linked.id]
-    await hub.update_identity_profile(linked.id, {"name": "Ada L."})
+    assert await hub.update_identity_profile(linked.id, {"name": "Ada L."}, owner="user:1")
     assert (await hub.find_identity(completed)).profile == {"name": "Ada L."}
-    assert await hub.unlink(linked.id) is True
-    assert await hub.unlink(linked.id) is False
+    assert await hub.unlink(linked.id, owner="user:1") is True
+    assert await hub.unlink(linked.id, owner="user:1") is False
     assert await hub.identities("user:1") == []
 
 
@@ -196,9 +202,71 @@ async def test_an_owned_authorization_completes_with_its_owner(hub):
 async def test_expired_transactions_are_swept_while_others_begin(hub, clock):
     hub.add("acme", config=CONFIG)
     await hub.begin("acme", redirect_uri=REDIRECT_URI)
+    await hub._shared.sweeper.settled()
     clock.now += 700 + 3600
     await hub.begin("acme", redirect_uri=REDIRECT_URI)
-    assert await hub._stores.transactions.sweep(now=clock.now) == 0
+    await hub._shared.sweeper.settled()
+    assert await hub._shared.stores.transactions.sweep(now=clock.now) == 0
+
+
+async def test_a_sweep_goes_on_until_nothing_expired_is_left(hub, clock, monkeypatch):
+    monkeypatch.setattr("connectors_core.hub.sweeper.SWEEP_MOST", 2)
+    hub.add("acme", config=CONFIG)
+    for number in range(9):
+        await hub.put_handle("form", {"number": number}, lifetime=60)
+        await hub.begin("acme", redirect_uri=REDIRECT_URI)
+    await hub._shared.sweeper.settled()
+    clock.now += 600 + 3601
+    await hub.put_handle("form", {}, lifetime=60)
+    await hub._shared.sweeper.settled()
+    stores = hub._shared.stores
+    assert await stores.handles.sweep(now=clock.now) == 0
+    assert await stores.transactions.sweep(now=clock.now) == 0
+
+
+async def test_a_handle_of_one_kind_opens_nothing_of_another(hub):
+    """The stored bytes are bound to their kind, wherever a database writer moves them."""
+    handle = await hub.put_handle("form", {"a": 1}, lifetime=60)
+    stores = hub._shared.stores
+    take, put = stores.handles.take, stores.handles.put
+    key = sealing.hashed("handle", handle)
+    sealed = await take("default", "form", key, now=hub.now())
+    await put("default", "console", key, sealed, expires_at=hub.now() + 60)
+    assert await hub.take_handle("console", handle) is None
+
+
+async def test_what_another_tenant_completed_links_nobody_here(hub):
+    hub.add("acme", config=CONFIG)
+    other = hub.tenant("other")
+    other.add("acme", config=CONFIG)
+    completed = await sign_in(other)
+    with pytest.raises(NotFound):
+        await hub.link(completed, owner="user:1")
+    with pytest.raises(NotFound):
+        await hub.find_identity(completed)
+
+
+async def test_an_identity_is_changed_and_unlinked_by_its_owner_alone(hub):
+    hub.add("acme", config=CONFIG)
+    linked = await hub.link(await sign_in(hub), owner="user:1", profile={"name": "Ada"})
+    assert not await hub.update_identity_profile(linked.id, {"name": "Eve"}, owner="user:2")
+    assert not await hub.unlink(linked.id, owner="user:2")
+    assert not await hub.revoke_tokens(linked.id, owner="user:2")
+    assert [each.profile["name"] for each in await hub.identities("user:1")] == ["Ada"]
+
+
+async def test_a_purpose_that_is_not_served_is_refused_before_its_code_is_redeemed(hub):
+    hub.add("acme", config=CONFIG)
+    started = await hub.begin("acme", redirect_uri=REDIRECT_URI, purpose=Purpose.TOKENS, owner="user:1")
+    state = dict(parse_qsl(urlsplit(started.uri).query))["state"]
+    with pytest.raises(InvalidCallback):
+        await hub.complete(
+            {"code": "c", "state": state},
+            connector="acme",
+            binding=started.binding,
+            owner="user:1",
+            purposes=[Purpose.SIGN_IN],
+        )
 
 
 async def test_observers_hear_of_success_and_failure_without_secrets(clock):
@@ -235,3 +303,5 @@ async def test_a_hub_that_is_not_open_says_so(clock):
     async with hub:
         with pytest.raises(StorageError, match="in memory"):
             _ = hub.database
+    with pytest.raises(StorageError, match="was closed"):
+        await hub.__aenter__()

@@ -169,8 +169,8 @@ async def test_a_connector_that_stores_none_keeps_none(hub):
 
 async def test_an_identity_without_tokens_is_inactive_and_says_why(hub):
     identity = await hub.link(await grant(hub), owner="user:42")
-    assert await hub.revoke_tokens(identity.id)
-    assert not await hub.revoke_tokens(identity.id)
+    assert await hub.revoke_tokens(identity.id, owner=identity.owner)
+    assert not await hub.revoke_tokens(identity.id, owner=identity.owner)
     (status,) = await hub.token_states("user:42")
     assert (status.status, status.reason) == (GrantStatus.INACTIVE, InactiveReason.NOT_STORED)
 
@@ -201,7 +201,7 @@ async def test_a_dump_of_the_database_holds_no_token(hub, tmp_path):
     identity = await hub.link(await grant(hub), owner="user:42")
     await hub.save_tokens(await grant(hub, "42 openid repo"), identity)
     other = await hub.link(await grant(hub, "43 openid"), owner="user:43")
-    await hub.unlink(other.id)
+    await hub.unlink(other.id, owner=other.owner)
     dump = await hub.database.call(lambda connection: "\n".join(connection.iterdump()))
     files = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert "connectors_secrets" in dump
@@ -213,8 +213,8 @@ async def test_a_dump_of_the_database_holds_no_token(hub, tmp_path):
 
 async def test_unlinking_forgets_the_tokens_and_the_provider_is_told_once(hub, audit):
     identity = await hub.link(await grant(hub), owner="user:42")
-    assert await hub.unlink(identity.id)
-    assert not await hub.unlink(identity.id)
+    assert await hub.unlink(identity.id, owner=identity.owner)
+    assert not await hub.unlink(identity.id, owner=identity.owner)
     assert Acme.revoked == []
     assert [told.outcome for told in await hub.drain_revocations()] == [Outcome.REVOKED]
     assert await hub.drain_revocations() == []
@@ -234,7 +234,7 @@ async def test_what_is_to_be_revoked_survives_the_process_and_an_outage(registry
     async with Hub(registry, database=url, keys=KEYS, clock=clock) as hub:
         hub.add("acme", token_storage=True)
         identity = await hub.link(await grant(hub), owner="user:42")
-        await hub.unlink(identity.id)
+        await hub.unlink(identity.id, owner=identity.owner)
     async with Hub(registry, database=url, keys=KEYS, clock=clock) as hub:
         hub.add("acme", token_storage=True)
         Acme.answers += [TransportError("down"), TokenEndpointError("temporarily", status=503)]
@@ -250,7 +250,7 @@ async def test_what_is_to_be_revoked_survives_the_process_and_an_outage(registry
 
 async def test_a_revocation_dies_after_a_day(hub, clock, audit):
     identity = await hub.link(await grant(hub), owner="user:42")
-    await hub.unlink(identity.id)
+    await hub.unlink(identity.id, owner=identity.owner)
     clock.now += 86400.0
     assert [told.outcome for told in await hub.drain_revocations()] == [Outcome.EXPIRED]
     assert Acme.revoked == []
@@ -268,7 +268,7 @@ async def test_a_revocation_dies_after_a_day(hub, clock, audit):
 )
 async def test_a_provider_that_will_never_do_it_is_asked_once(hub, answer):
     identity = await hub.link(await grant(hub), owner="user:42")
-    await hub.unlink(identity.id)
+    await hub.unlink(identity.id, owner=identity.owner)
     Acme.answers.append(answer)
     assert [told.outcome for told in await hub.drain_revocations()] == [Outcome.REFUSED]
     assert await hub.drain_revocations() == []
@@ -282,9 +282,9 @@ async def test_nothing_is_revoked_while_another_live_set_of_the_grant_exists(hub
         object.__setattr__(entry.connector, "identity", lambda profile, tokens: same(profile))
     first = await hub.link(await grant(hub), owner="user:42")
     second = await hub.link(await grant(hub, connector="again"), owner="user:42")
-    await hub.unlink(first.id)
+    await hub.unlink(first.id, owner=first.owner)
     assert [told.outcome for told in await hub.drain_revocations()] == [Outcome.NEEDED]
-    await hub.unlink(second.id)
+    await hub.unlink(second.id, owner=second.owner)
     assert [told.outcome for told in await hub.drain_revocations()] == [Outcome.REVOKED]
 
 
@@ -301,7 +301,7 @@ def same(profile):
 async def test_revocation_is_the_connectors_to_choose(hub, monkeypatch, revocation, sent):
     monkeypatch.setattr(Acme, "revocation", revocation)
     identity = await hub.link(await grant(hub), owner="user:42")
-    await hub.unlink(identity.id)
+    await hub.unlink(identity.id, owner=identity.owner)
     await hub.drain_revocations()
     assert Acme.revoked == sent
 
@@ -320,7 +320,7 @@ async def test_tokens_go_where_the_plugin_says(registry, tmp_path, clock):
         assert await opened(hub, nowhere) is None
         assert [s.status for s in await hub.token_states("east:2")] == [GrantStatus.ACTIVE]
         assert [s.status for s in await hub.token_states("nobody:3")] == [GrantStatus.NOT_APPLICABLE]
-        await hub.unlink(there.id)
+        await hub.unlink(there.id, owner=there.owner)
         assert await plugin.east.state("default", there.id) is None
         with pytest.raises(ConnectorMisconfigured, match="not a token store"):
             await hub.link(await grant(hub, "4 a"), owner="wrong:4")
@@ -361,7 +361,7 @@ async def test_tokens_do_not_go_to_an_endpoint_that_was_changed(registry, tmp_pa
         await hub.database.fetch("UPDATE connectors_secrets SET urls = :urls", {"urls": urls_of(changed)})
         with pytest.raises(SealBroken):
             await opened(hub, identity)
-        await hub.unlink(identity.id)
+        await hub.unlink(identity.id, owner=identity.owner)
         assert [told.outcome for told in await hub.drain_revocations()] == [Outcome.UNREADABLE]
         assert Acme.revoked == []
 
@@ -382,7 +382,7 @@ async def test_a_hub_in_memory_keeps_tokens_while_it_lives(registry, clock):
         store = hub._shared.keeping.store_of(identity)
         assert isinstance(store, TokenStore)
         assert (await store.open("default", identity.id)).tokens.access_token == "access-42 openid"
-        assert await hub.unlink(identity.id)
+        assert await hub.unlink(identity.id, owner=identity.owner)
         assert await hub.drain_revocations() == []
 
 
@@ -394,7 +394,7 @@ async def test_a_hub_drains_by_itself(hub, monkeypatch):
     monkeypatch.setattr(keeping, "DRAIN_EVERY", 0.0)
     await hub._shared.keeping.stop()
     identity = await hub.link(await grant(hub), owner="user:42")
-    await hub.unlink(identity.id)
+    await hub.unlink(identity.id, owner=identity.owner)
     done = asyncio.Event()
     monkeypatch.setattr(hub._shared, "observe", lambda event: done.set())
     hub._shared.keeping.start()

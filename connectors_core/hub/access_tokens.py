@@ -1,0 +1,130 @@
+"""The hub's face for fresh access tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..errors import IdentityAmbiguous, NotFound, NotLinked, StorageError
+from .entry import ConnectorEntry
+
+if TYPE_CHECKING:
+    from ..access.access import Access
+    from ..access.client import ApiClient
+    from ..access.refresh import Held
+    from ..access.token import AccessToken
+    from ..connector import Connector
+    from .shared import Shared
+
+
+class AccessFace:
+    """The part of a tenant's face that hands out access tokens."""
+
+    _shared: Shared
+    name: str
+
+    async def access_token(
+        self,
+        target: str,
+        *,
+        owner: str,
+        scopes: str | Iterable[str] | None = None,
+        min_ttl: float = 0.0,
+        connector: str | None = None,
+        identity: str | None = None,
+    ) -> AccessToken:
+        """Return an access token of ``owner`` for ``target``, refreshed where it is due.
+
+        It carries ``scopes`` (white space separates those of a string) and lives for ``min_ttl``
+        seconds at least. ``connector`` narrows the target to a connector's id, ``identity`` chooses
+        among several identities of the target. Callers share one refresh, over all processes and
+        hosts; one that is cancelled does not cancel it.
+
+        Raises NotFound for a target that is not there, NotLinked, IdentityAmbiguous; ScopeRequired
+        and ReauthorizationRequired, after which ``begin`` asks the person; TemporarilyUnavailable,
+        TokenLivesTooShort, ConnectorMisconfigured, StorageError, VaultError.
+        """
+        held = await self._held(target, owner, connector, identity)
+        return await self._access.token(held, scopes=_listed(scopes), min_ttl=min_ttl)
+
+    def client(
+        self,
+        target: str,
+        *,
+        owner: str,
+        scopes: str | Iterable[str] | None = None,
+        min_ttl: float = 0.0,
+        connector: str | None = None,
+        identity: str | None = None,
+    ) -> ApiClient:
+        """An HTTP client that carries the owner's token, to the hosts of the connector alone.
+
+        It asks for a token before each request, as ``access_token`` does; one 401 is answered with
+        a renewed token. Nothing is looked up before the first request.
+        """
+        from ..access.client import ApiClient
+
+        wanted = _listed(scopes)
+
+        async def token(*, newer_than: AccessToken | None = None) -> tuple[AccessToken, Connector]:
+            held = await self._held(target, owner, connector, identity)
+            if newer_than is None or newer_than.identity != held.identity:
+                return await self._access.token(held, scopes=wanted, min_ttl=min_ttl), held.connector
+            renewed = await self._access.renewed(held, newer_than, scopes=wanted, min_ttl=min_ttl)
+            return renewed, held.connector
+
+        return ApiClient(token)
+
+    async def _held(self, target: str, owner: str, connector: str | None, identity: str | None) -> Held:
+        from ..access.refresh import Held
+
+        entry = self._entry_of(target, connector)
+        keeping, identities = self._shared.keeping, self._shared.identities
+        if keeping is None or identities is None:
+            raise StorageError("the hub is not open: use it in `async with`")
+        theirs = [
+            each
+            for each in await identities.of_owner(self.name, owner)
+            if each.group == entry.group and identity in (None, each.id)
+        ]
+        if len(theirs) > 1:
+            raise IdentityAmbiguous(each.id for each in theirs)
+        if not theirs:
+            raise NotLinked("the owner has no such identity")
+        chosen = theirs[0]
+        store = keeping.store_of(chosen)
+        if store is None:
+            raise NotLinked("no tokens are kept for this identity")
+        if entry.settings.identity_group and (state := await store.state(self.name, chosen.id)):
+            # Of several connectors that share identities, the one that the grant was made to.
+            entry = self._shared.connectors.get((self.name, state.ref.connector), entry)
+        return Held(
+            tenant=self.name,
+            owner=owner,
+            identity=chosen.id,
+            target=chosen.target,
+            connector=entry.connector,
+            store=store,
+        )
+
+    def _entry_of(self, target: str, connector: str | None) -> ConnectorEntry:
+        found = self._shared.targets.get((self.name, target))
+        entry = self._shared.connectors.get((self.name, found)) if found is not None else None
+        if entry is None or not entry.settings.enabled or connector not in (None, entry.id):
+            raise NotFound("there is no connector of that target")
+        return entry
+
+    @property
+    def _access(self) -> Access:
+        shared = self._shared
+        if shared.keeping is None:
+            raise StorageError("the hub is not open: use it in `async with`")
+        if shared.access is None:
+            from ..access.access import Access
+
+            shared.access = Access(clock=shared.clock, observe=shared.observe)
+        return shared.access
+
+
+def _listed(scopes: str | Iterable[str] | None) -> frozenset[str]:
+    return frozenset(scopes.split() if isinstance(scopes, str) else scopes or ())
