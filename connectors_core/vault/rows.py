@@ -26,6 +26,9 @@ AS_THEY_ARE = (
 )  # fmt: skip
 """Fields of a state that are columns of the same name and type."""
 
+REWRAPPED_AT_ONCE = 100
+"""Rows of one statement: from there on SQLite gets slower, and PostgreSQL hardly faster."""
+
 
 def grant_hash(ref: GrantRef) -> bytes:
     """What token sets of one grant have in common, whoever holds them: issuer, client and subject."""
@@ -170,21 +173,35 @@ class SqlSealedRows:
         return []
 
     async def rewrap(self, rewrapped: Sequence[Rewrapped]) -> Sequence[bool]:
+        parts: list[list[Rewrapped]] = []
+        for each in rewrapped:
+            if not parts or not _fits(parts[-1], each):
+                parts.append([])
+            parts[-1].append(each)
         statements = [
-            (
-                sql.REWRAP[each.row.place.table],
-                {
-                    "tenant": each.row.place.tenant,
-                    "id": each.row.place.id,
-                    "kid": each.kid,
-                    "wrapped_dek": each.wrapped_dek,
-                    "old_kid": each.row.kid,
-                    "old_wrapped_dek": each.row.wrapped_dek,
-                },
-            )
-            for each in rewrapped
+            (sql.rewrap(part[0].row.place.table, len(part)), _rewrap_values(part)) for part in parts
         ]
-        return [bool(rows) for rows in await self._database.run(statements)] if statements else []
+        done: list[bool] = []
+        for part, rows in zip(parts, await self._database.run(statements) if parts else (), strict=True):
+            swapped = set(rows)
+            done += [(each.row.place.tenant, each.row.place.id) in swapped for each in part]
+        return done
+
+
+def _fits(part: Sequence[Rewrapped], one: Rewrapped) -> bool:
+    """Whether one statement can hold it too: of one table, and no row twice."""
+    if len(part) >= REWRAPPED_AT_ONCE or part[0].row.place.table != one.row.place.table:
+        return False
+    return part[-1].row.place < one.row.place
+
+
+def _rewrap_values(part: Sequence[Rewrapped]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for n, each in enumerate(part):
+        row = each.row
+        values |= {f"t{n}": row.place.tenant, f"i{n}": row.place.id, f"ok{n}": row.kid}
+        values |= {f"od{n}": row.wrapped_dek, f"k{n}": each.kid, f"d{n}": each.wrapped_dek}
+    return values
 
 
 def _key(tenant: str, identity: str, kind: str) -> dict[str, str]:
