@@ -91,10 +91,12 @@ def decrypt(payload: bytes, dek: bytes, *, context: bytes) -> bytes:
 
 
 def seal(plain: bytes, key: AESGCM, *, kid: str, context: bytes, random: Random = os.urandom) -> Sealed:
-    """Seal ``plain`` under a new data key. ``random`` gives data key, wrap IV and payload IV, in turn."""
-    dek = new_dek(random)
-    wrapped = wrap(dek, key, kid=kid, context=context, random=random)
-    return Sealed(wrapped, encrypt(plain, dek, context=context, random=random))
+    """Seal ``plain`` under a new data key. ``random`` is asked once: data key, wrap IV, payload IV."""
+    drawn = random(KEY_BYTES + IV_BYTES + IV_BYTES)
+    dek, iv, payload_iv = drawn[:32], drawn[32:44], drawn[44:]
+    wrapped = iv + key.encrypt(iv, dek, wrap_context(kid, context))
+    payload = AESGCM(dek).encrypt(payload_iv, plain, b"payload\0" + context)
+    return Sealed(wrapped, VERSION + payload_iv + payload)
 
 
 def unseal(sealed: Sealed, key: AESGCM, *, kid: str, context: bytes) -> bytes:

@@ -61,7 +61,7 @@ def test_the_vectors_of_the_document_are_what_the_code_makes() -> None:
         context = record.context_of(ref, secret_id=fields["secret_id"], kind=fields["kind"])
         assert context.hex() == fields["encoded"]
         key, kid, plain = AESGCM(bytes.fromhex(vector["key"])), vector["kid"], vector["plaintext"].encode()
-        random = in_turn(vector["dek"], vector["wrap_iv"], vector["payload_iv"])
+        random = in_turn(vector["dek"] + vector["wrap_iv"] + vector["payload_iv"])
         sealed = record.seal(plain, key, kid=kid, context=context, random=random)
         assert sealed.wrapped_dek.hex() == vector["wrapped_dek"]
         assert sealed.payload.hex() == vector["payload"]
