@@ -25,6 +25,7 @@ from .entry import ConnectorEntry
 if TYPE_CHECKING:
     from ..stores import Database, Identity
     from ..vault import Vault
+    from ..vault.hosts import Heartbeat
     from .shared import Shared
 
 DRAIN_EVERY = 30.0
@@ -36,9 +37,17 @@ logger = logging.getLogger("connectors_core.tokens")
 class Keeping:
     """``default`` keeps what no plugin sends elsewhere; None where there is no key to seal by."""
 
-    def __init__(self, shared: Shared, default: TokenStore | None, *, vault: Vault | None = None) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        default: TokenStore | None,
+        *,
+        vault: Vault | None = None,
+        heartbeat: Heartbeat | None = None,
+    ) -> None:
         self._shared, self.default, self.vault = shared, default, vault
-        self._timer: asyncio.Task[None] | None = None
+        self._heartbeat = heartbeat
+        self._timers: list[asyncio.Task[None]] = []
 
     def keeps(self, identity: Identity) -> bool:
         """Tell whether tokens of ``identity`` would be kept anywhere. Raises ConnectorMisconfigured."""
@@ -83,15 +92,18 @@ class Keeping:
         return told
 
     def start(self) -> None:
-        """Drain now and then, until ``stop``."""
+        """Drain now and then, and follow the keys, until ``stop``."""
         if self.vault is not None:
-            self._timer = asyncio.create_task(self._drain_now_and_then())
+            self._timers.append(asyncio.create_task(self._drain_now_and_then()))
+        if self._heartbeat is not None:
+            self._timers.append(asyncio.create_task(self._heartbeat.run()))
 
     async def stop(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None:
+        timers, self._timers = self._timers, []
+        for timer in timers:
             timer.cancel()
-            await asyncio.wait([timer])
+        if timers:
+            await asyncio.wait(timers)
 
     async def _drain_now_and_then(self) -> None:
         while True:
@@ -150,6 +162,7 @@ async def open_keeping(shared: Shared, database: Database | None, keys: KeyProvi
         return Keeping(shared, None)
     from ..storage.sqlite import SqliteDatabase
     from ..vault import Vault
+    from ..vault.hosts import Heartbeat, Hosts
     from ..vault.key_states import KeyStates
     from ..vault.rows import SqlSealedRows
 
@@ -175,15 +188,17 @@ async def open_keeping(shared: Shared, database: Database | None, keys: KeyProvi
         found = connector(ref)
         return found is not None and revokes(found)
 
+    several = not isinstance(database, SqliteDatabase)
     vault = Vault(
-        SqlSealedRows(database, shared=not isinstance(database, SqliteDatabase)),
+        SqlSealedRows(database, shared=several),
         keys,
         states,
         revokes=to_be_told,
         urls=urls,
         broken=lambda ref: keeping._tell("seal.broken", ref),
     )
-    keeping = Keeping(shared, vault, vault=vault)
+    heartbeat = Heartbeat(keys, Hosts(database, shared=several, clock=shared.clock))
+    keeping = Keeping(shared, vault, vault=vault, heartbeat=heartbeat)
     keeping.start()
     return keeping
 
