@@ -6,6 +6,7 @@ Imported on the first send, because aiohttp takes its time.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import select
 import socket
@@ -49,14 +50,21 @@ _HEADER_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 def default_ssl_context(ca_file: str | None = None) -> ssl.SSLContext:
     """Return the context that verifies against ``ca_file``, else the system's authorities, else certifi's.
 
-    Made once in a process: each costs 20 ms and 800 KiB. Raises OSError for an unusable file.
+    Made once in a process: each costs 20 ms and 800 KiB. Nothing is taken from the environment, where
+    SSL_CERT_FILE and SSL_CERT_DIR would add authorities and SSLKEYLOGFILE would have every session
+    key written down. Raises OSError for an unusable file.
     """
-    context = ssl.create_default_context(cafile=ca_file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     paths = ssl.get_default_verify_paths()
-    if ca_file is None and paths.cafile is None and paths.capath is None:
+    cafile = paths.openssl_cafile if os.path.isfile(paths.openssl_cafile) else None
+    capath = paths.openssl_capath if os.path.isdir(paths.openssl_capath) else None
+    if ca_file is not None:
+        cafile, capath = ca_file, None
+    elif cafile is None and capath is None:
         import certifi
 
-        context.load_verify_locations(certifi.where())
+        cafile = certifi.where()
+    context.load_verify_locations(cafile, capath)
     context.set_alpn_protocols(["http/1.1"])
     return context
 

@@ -3,8 +3,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime
+import hashlib
+import os
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
@@ -323,6 +326,48 @@ async def test_a_certificate_of_the_ca_file_is_accepted_for_its_names(serve: Ser
         assert sender.connections_opened == 3
         with pytest.raises(NotSent, match="certificate is not accepted"):
             await send(sender, "POST", server.url(scheme="https", host="other.example"), EVERYTHING)
+
+
+NAMED_TEST = hashlib.sha1(bytes.fromhex("310d300b0603550403") + b"\x0c\x04test").digest()
+"""Of a subject with the common name "test": OpenSSL looks in a folder for files named after this."""
+
+ASK = """
+import asyncio, sys, httpx
+from connectors_core.connector import NetworkPermission
+from connectors_core.http import HttpSender
+
+async def ask(url, ca_file=None):
+    sender = HttpSender(ca_file=ca_file)
+    try:
+        await sender.send(httpx.Request("GET", url), network=NetworkPermission(private=True))
+    finally:
+        await sender.aclose()
+
+asyncio.run(ask(*sys.argv[1:]))
+"""
+
+
+async def test_the_environment_neither_adds_authorities_nor_learns_session_keys(
+    serve: Serve, tmp_path: Path
+) -> None:
+    ca_file, context = certificate(tmp_path, "127.0.0.1")
+    (tmp_path / f"{int.from_bytes(NAMED_TEST[:4], 'little'):08x}.0").symlink_to(ca_file)
+    server = await serve(plain, tls=context)
+
+    async def ask(*arguments: str, **environ: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", ASK, server.url(scheme="https"), *arguments),
+            env={**os.environ, **environ},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        return (await process.communicate())[1].decode()
+
+    key_log = tmp_path / "keys.log"
+    assert await ask(ca_file, SSLKEYLOGFILE=str(key_log)) == ""
+    # aiohttp opens it while it is imported, for a context of its own that is never used.
+    assert not key_log.exists() or "SECRET" not in key_log.read_text()
+    for name, value in {"SSL_CERT_FILE": ca_file, "SSL_CERT_DIR": str(tmp_path)}.items():
+        assert "certificate is not accepted" in await ask(**{name: value})
 
 
 async def test_a_server_without_tls_is_not_sent_to() -> None:
