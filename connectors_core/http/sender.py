@@ -149,8 +149,10 @@ class HttpSender:
 
     async def _open(self) -> httpx.AsyncBaseTransport:
         async with self._opening:
-            if self._transport is None:
+            if self._transport is None and not self._closed:
                 self._transport = await asyncio.to_thread(_default_transport, self._ca_file, self._proxy)
+            if self._transport is None or self._closed:
+                raise NotSent("the sender is closed")
         return self._transport
 
     async def aclose(self) -> None:

@@ -6,6 +6,7 @@ import logging
 import socket
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -23,6 +24,7 @@ from connectors_core.errors import (
     NotSent,
 )
 from connectors_core.http import HttpSender
+from connectors_core.http import sender as sender_module
 
 LOOPBACK = NetworkPermission(hosts=frozenset({"127.0.0.1", "localhost"}))
 PUBLIC_ONLY = NetworkPermission()
@@ -385,6 +387,31 @@ async def test_no_log_holds_a_secret_at_debug(
     await sender.aclose()
     assert len(caplog.records) > 10
     assert "fake-canary" not in caplog.text
+
+
+async def test_a_sender_closed_while_it_opens_sends_nothing_and_opens_nothing(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, opening, closed = await serve(plain), threading.Event(), threading.Event()
+    opened = []
+    default_transport = sender_module._default_transport
+
+    def slow(*arguments: Any) -> httpx.AsyncBaseTransport:
+        opening.set()
+        assert closed.wait(5)
+        opened.append(default_transport(*arguments))
+        return opened[-1]
+
+    monkeypatch.setattr(sender_module, "_default_transport", slow)
+    sender = HttpSender(deadline=5)
+    asking = [asyncio.ensure_future(send(sender, "POST", server.url())) for _ in range(2)]
+    await asyncio.to_thread(opening.wait, 5)
+    await sender.aclose()
+    closed.set()
+    for failure in await asyncio.gather(*asking, return_exceptions=True):
+        assert isinstance(failure, NotSent)
+    assert len(opened) == 1
+    assert not server.connections
 
 
 def test_importing_the_package_does_not_import_aiohttp() -> None:
