@@ -37,6 +37,7 @@
     │   ├── IssuerMismatch
     │   └── OwnerMismatch
     ├── IdentityAlreadyLinked            the external account belongs to another owner
+    ├── LastIdentity                     without this identity its owner could not sign in any more
     ├── GrantError                       a stored grant cannot serve the call
     │   ├── NotLinked
     │   ├── IdentityAmbiguous            identities
@@ -387,6 +388,13 @@ class IdentityAlreadyLinked(ConnectorError):
     """The external account is linked to another owner; nothing was changed."""
 
     code = "identity_already_linked"
+    step = Step.LINKING
+
+
+class LastIdentity(ConnectorError):
+    """The identity is the owner's last way in; it stays."""
+
+    code = "last_identity"
     step = Step.LINKING
 
 

@@ -7,7 +7,7 @@ opened only with those values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -100,8 +100,14 @@ class IdentityStore(Protocol):
         self, tenant: str, identity_id: str, profile: Mapping[str, Any], *, now: float
     ) -> None: ...
 
-    async def remove(self, tenant: str, identity_id: str) -> bool:
-        """Forget it; tell whether it was there."""
+    async def remove(
+        self, tenant: str, identity_id: str, *, keep_one_of: Collection[str] | None = None
+    ) -> bool:
+        """Forget it; tell whether it went.
+
+        With ``keep_one_of`` it goes only while its owner has another identity in one of those groups.
+        Of several removals at once that would leave none, one does not happen.
+        """
 
 
 Row = tuple[Any, ...]

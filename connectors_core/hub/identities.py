@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import IdentityAlreadyLinked, NotFound
+from ..errors import IdentityAlreadyLinked, LastIdentity, NotFound
 from ..stores import Identity
 from .entry import ConnectorEntry
 from .tokens import TokenFace
@@ -67,16 +67,28 @@ class IdentityFace(TokenFace):
         await self._shared.stores.identities.update_profile(self.name, identity_id, profile, now=now)
         return True
 
-    async def unlink(self, identity_id: str, *, owner: str) -> bool:
+    async def unlink(
+        self, identity_id: str, *, owner: str, keep_one_of: Collection[str] | None = None
+    ) -> bool:
         """Forget an identity of ``owner`` and its tokens; tell whether it was there and theirs.
 
         The provider is told that the tokens are to be forgotten, later if it does not answer now.
+        ``keep_one_of`` are the groups of the connectors that one can sign in with: raises LastIdentity
+        unless the owner keeps another identity in one of them. Of several that are unlinked at once
+        one then stays; it may have lost its tokens.
         """
         identity = await self._owned(identity_id, owner)
         if identity is None:
             return False
+        stores = self._shared.stores
+        if keep_one_of is not None:
+            theirs = await stores.identities.of_owner(self.name, owner)
+            if not any(other.id != identity_id and other.group in keep_one_of for other in theirs):
+                raise LastIdentity("this is the last way to sign in")
         await self.revoke_tokens(identity_id, owner=owner)
-        if not await self._shared.stores.identities.remove(self.name, identity_id):
+        if not await stores.identities.remove(self.name, identity_id, keep_one_of=keep_one_of):
+            if await self._owned(identity_id, owner) is not None:
+                raise LastIdentity("this is the last way to sign in")
             return False
         self._shared.tell("identity.unlinked", self.name, identity, owner)
         return True

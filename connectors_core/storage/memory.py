@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -207,12 +207,24 @@ class MemoryIdentities:
             if found is not None:
                 self._keep(_copy(replace(found, profile=profile, updated_at=now)))
 
-    async def remove(self, tenant: str, identity_id: str) -> bool:
+    async def remove(
+        self, tenant: str, identity_id: str, *, keep_one_of: Collection[str] | None = None
+    ) -> bool:
         with self._lock:
-            found = self._by_id.pop((tenant, identity_id), None)
-            if found is not None:
-                del self._by_key[found.tenant, found.group, found.key]
-        return found is not None
+            found = self._by_id.get((tenant, identity_id))
+            if found is None or (keep_one_of is not None and not self._another(found, keep_one_of)):
+                return False
+            del self._by_id[tenant, identity_id]
+            del self._by_key[found.tenant, found.group, found.key]
+        return True
+
+    def _another(self, identity: Identity, groups: Collection[str]) -> bool:
+        return any(
+            (other.tenant, other.owner) == (identity.tenant, identity.owner)
+            and other.id != identity.id
+            and other.group in groups
+            for other in self._by_id.values()
+        )
 
     def _keep(self, identity: Identity) -> None:
         self._by_id[identity.tenant, identity.id] = identity

@@ -7,7 +7,7 @@ again) alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..errors import StorageError
@@ -163,6 +163,21 @@ REMOVE_IDENTITY = """
     DELETE FROM connectors_identities WHERE tenant = :tenant AND id = :id RETURNING 1
 """
 
+LOCK_IDENTITIES = """
+    UPDATE connectors_identities SET updated_at = updated_at
+     WHERE tenant = :tenant AND owner IN
+           (SELECT owner FROM connectors_identities WHERE tenant = :tenant AND id = :id)
+"""
+"""Removals of one owner's identities wait for each other: under READ COMMITTED two that only looked at
+what is there would both see what the other is about to remove."""
+REMOVE_BUT_LAST = """
+    DELETE FROM connectors_identities WHERE tenant = :tenant AND id = :id AND EXISTS
+           (SELECT 1 FROM connectors_identities other
+             WHERE other.tenant = connectors_identities.tenant AND other.owner = connectors_identities.owner
+               AND other.id <> connectors_identities.id AND other.identity_group IN ({groups}))
+    RETURNING 1
+"""
+
 ATTEMPTS = 10
 """How often ``add`` may find that the identity in its way was removed before it could be read."""
 
@@ -213,8 +228,18 @@ class SqlIdentities:
         key = {"tenant": tenant, "id": identity_id}
         await self._database.fetch(UPDATE_PROFILE, {**key, "profile": dump_profile(profile), "now": now})
 
-    async def remove(self, tenant: str, identity_id: str) -> bool:
-        return bool(await self._database.fetch(REMOVE_IDENTITY, {"tenant": tenant, "id": identity_id}))
+    async def remove(
+        self, tenant: str, identity_id: str, *, keep_one_of: Collection[str] | None = None
+    ) -> bool:
+        key = {"tenant": tenant, "id": identity_id}
+        if keep_one_of is None:
+            return bool(await self._database.fetch(REMOVE_IDENTITY, key))
+        groups = {f"group_{number}": group for number, group in enumerate(keep_one_of)}
+        if not groups:
+            return False
+        remove = REMOVE_BUT_LAST.format(groups=", ".join(f":{name}" for name in groups))
+        *_, removed = await self._database.run([(LOCK_IDENTITIES, key), (remove, {**key, **groups})])
+        return bool(removed)
 
 
 def _identity(row: Row) -> Identity:

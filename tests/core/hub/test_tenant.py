@@ -1,5 +1,6 @@
 """The hub's face: connectors, authorizations, handles and identities of one tenant."""
 
+import asyncio
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -21,6 +22,7 @@ from connectors_core.errors import (
     AccessDenied,
     IdentityAlreadyLinked,
     InvalidCallback,
+    LastIdentity,
     NotFound,
     StorageError,
 )
@@ -253,6 +255,32 @@ async def test_an_identity_is_changed_and_unlinked_by_its_owner_alone(hub):
     assert not await hub.unlink(linked.id, owner="user:2")
     assert not await hub.revoke_tokens(linked.id, owner="user:2")
     assert [each.profile["name"] for each in await hub.identities("user:1")] == ["Ada"]
+
+
+async def linked_to(hub, owner, *codes):
+    return [await hub.link(await sign_in(hub, code), owner=owner) for code in codes]
+
+
+async def test_the_last_way_in_stays(hub):
+    hub.add("acme", config=CONFIG)
+    one, two = await linked_to(hub, "user:1", "ada", "ada-2")
+    with pytest.raises(LastIdentity):
+        await hub.unlink(one.id, owner="user:1", keep_one_of=["another"])
+    assert await hub.unlink(one.id, owner="user:1", keep_one_of=["acme"])
+    with pytest.raises(LastIdentity):
+        await hub.unlink(two.id, owner="user:1", keep_one_of=["acme"])
+    assert await hub.unlink(two.id, owner="user:1")
+
+
+async def test_unlinking_all_at_once_leaves_one(hub):
+    hub.add("acme", config=CONFIG)
+    linked = await linked_to(hub, "user:1", *(f"ada-{number}" for number in range(8)))
+    answers = await asyncio.gather(
+        *(hub.unlink(each.id, owner="user:1", keep_one_of=["acme"]) for each in linked),
+        return_exceptions=True,
+    )
+    assert sorted(map(str, answers)).count("True") == 7
+    assert len(await hub.identities("user:1")) == 1
 
 
 async def test_a_purpose_that_is_not_served_is_refused_before_its_code_is_redeemed(hub):

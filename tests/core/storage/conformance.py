@@ -285,6 +285,29 @@ class IdentitiesConformance:
         returned.profile["name"] = "changed"
         assert await stores.identities.find("default", "acme-main", identity.key) == identity
 
+    async def test_the_last_identity_of_the_groups_to_keep_stays(self, stores: Stores) -> None:
+        for number, group in enumerate(("google", "google", "acme"), 1):
+            await stores.identities.add(replace(linked(f"i{number}", subject=f"s{number}"), group=group))
+        await stores.identities.add(replace(linked("i9", subject="s9"), group="google", owner="user:2"))
+        assert await stores.identities.remove("default", "i1", keep_one_of=[]) is False
+        assert await stores.identities.remove("default", "i3", keep_one_of=["acme"]) is False
+        assert await stores.identities.remove("default", "i1", keep_one_of=["google"]) is True
+        assert await stores.identities.remove("default", "i2", keep_one_of=["google"]) is False
+        assert await stores.identities.remove("default", "i2", keep_one_of=["google", "acme"]) is True
+        assert await stores.identities.remove("default", "i2", keep_one_of=["google", "acme"]) is False
+
+    async def test_of_removals_at_once_that_would_leave_none_one_does_not_happen(
+        self, stores: Stores
+    ) -> None:
+        numbers = range(6)
+        for number in numbers:
+            await stores.identities.add(linked(f"i{number}", subject=f"s{number}"))
+        removals = (
+            stores.identities.remove("default", f"i{number}", keep_one_of=["acme-main"]) for number in numbers
+        )
+        assert sorted(await asyncio.gather(*removals)) == [False, *[True] * 5]
+        assert len(await stores.identities.of_owner("default", "user:42")) == 1
+
     async def test_a_removed_identity_is_gone_and_can_be_linked_again(self, stores: Stores) -> None:
         identity = linked()
         await stores.identities.add(identity)
