@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ..vault.outbox import Told
 
 DEFAULT_TENANT = "default"
+DRAIN = 15.0
+"""Seconds that closing waits for refreshes under way."""
 
 
 class Hub(Tenant):
@@ -125,8 +127,11 @@ class Hub(Tenant):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shared, database = self._shared, self._database
-        keeping, shared.keeping = shared.keeping, None
         self._closed = True
+        try:
+            await self.drain()
+        finally:
+            keeping, shared.keeping, shared.access = shared.keeping, None, None
         try:
             await shared.sweeper.settled()
             if keeping is not None:
@@ -138,6 +143,15 @@ class Hub(Tenant):
             self._database = shared.database = None
             if database is not None:
                 await database.aclose()
+
+    async def drain(self, timeout: float = DRAIN) -> bool:
+        """Begin no refresh any more and wait for those under way; False where some did not end.
+
+        For a process that is about to end: what is cut off between request and answer may cost the
+        grant. Closing the hub does it too. ``timeout`` is in seconds.
+        """
+        access = self._shared.access
+        return access is None or await access.drain(timeout)
 
     async def drain_revocations(self, *, most: int = 100) -> Sequence[Told]:
         """Tell providers of the tokens they are to forget; return what became of each.

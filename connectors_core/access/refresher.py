@@ -1,0 +1,90 @@
+"""Renewing ahead: so that nobody waits for a grant that is used regularly. Optional."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+from ..errors import ConnectorError
+from ..grants import GrantState
+from .access import Access
+from .refresh import Held
+
+log = logging.getLogger("connectors_core.access")
+
+DAY = 86400.0
+MOST = 100
+
+
+@runtime_checkable
+class FindsDue(Protocol):
+    """A token store that can tell which grants are due."""
+
+    async def due(self, *, before: float, used_since: float, now: float, most: int) -> Sequence[GrantState]:
+        """Active grants with a refresh token whose access token ends before ``before``, soonest first.
+
+        Only those used since ``used_since``, whose ``retry_at`` has come, and that nobody holds.
+        """
+
+
+class Refresher:
+    """Renews what is due and was used within ``used_within`` seconds, ``at_once`` at a time.
+
+    Several processes may run one each: they meet at the lease like all callers. ``held_of`` says
+    by which connector a grant is renewed, None where there is none any more.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        store: FindsDue,
+        held_of: Callable[[GrantState], Awaitable[Held | None]],
+        *,
+        clock: Callable[[], float],
+        used_within: float = 7 * DAY,
+        every: float = 30.0,
+        at_once: int = 4,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._access, self._store, self._held_of = access, store, held_of
+        self._clock, self._used_within, self._every = clock, used_within, every
+        self._at_once, self._sleep = at_once, sleep
+
+    async def run(self) -> None:
+        """Look for what is due until cancelled."""
+        while True:
+            try:
+                await self.round()
+            except ConnectorError as error:
+                log.warning("the refresher waits: %s", error.code)
+            await self._sleep(self._every)
+
+    async def round(self) -> int:
+        """Renew what is due now; return how many sets came of it."""
+        now = self._clock()
+        due = await self._store.due(
+            before=now + self._access.timing.earliest * 1.2,
+            used_since=now - self._used_within,
+            now=now,
+            most=MOST,
+        )
+        waiting = list(reversed(due))
+        renewed = 0
+
+        async def worker() -> None:
+            nonlocal renewed
+            while waiting:
+                renewed += await self._renew(waiting.pop())
+
+        await asyncio.gather(*(worker() for _ in range(self._at_once)))
+        return renewed
+
+    async def _renew(self, state: GrantState) -> bool:
+        """What fails is told as an event by the refresh itself."""
+        try:
+            held = await self._held_of(state)
+            return held is not None and await self._access.renew(held)
+        except ConnectorError:
+            return False
