@@ -39,11 +39,15 @@ class _Entry(Generic[Document]):
     fetched: Fetched[Document] | None = None
     fetched_at: float = 0.0
     failure: ConnectorError | None = None
-    retry_at: float = 0.0
+    failed_at: float = 0.0
+    failure_lifetime: float = 0.0
     forced_at: float | None = None
 
     def fresh(self, now: float) -> bool:
         return self.fetched is not None and 0 <= now - self.fetched_at < self.fetched.lifetime
+
+    def failing(self, now: float) -> bool:
+        return self.failure is not None and 0 <= now - self.failed_at < self.failure_lifetime
 
     def usable(self, now: float) -> bool:
         return self.fetched is not None and now - self.fetched_at < STALE_LIFETIME
@@ -73,7 +77,7 @@ class DocumentCache(Generic[Document]):
         """Return the document, from here or by ``fetch``. Raises what the fetch raised."""
         entry = self._entry(key)
         now = clock()
-        if not entry.fresh(now) and (entry.failure is None or now >= entry.retry_at):
+        if not entry.fresh(now) and not entry.failing(now):
             entry = await self._fly(key, entry, fetch, clock)
             now = clock()
         if entry.fetched is not None and (entry.failure is None or entry.usable(now)):
@@ -122,9 +126,8 @@ class DocumentCache(Generic[Document]):
             entry.fetched_at = clock()
             entry.failure = None
         except ConnectorError as failure:
-            now = clock()
-            entry.failure = failure.with_traceback(None)
-            entry.retry_at = now + (STALE_RETRY if entry.usable(now) else FAILURE_LIFETIME)
+            entry.failure, entry.failed_at = _again(failure), clock()
+            entry.failure_lifetime = STALE_RETRY if entry.usable(entry.failed_at) else FAILURE_LIFETIME
         finally:
             if self._flights.get(key) is asyncio.current_task():
                 del self._flights[key]
@@ -132,7 +135,10 @@ class DocumentCache(Generic[Document]):
 
 
 def _again(failure: ConnectorError) -> ConnectorError:
-    """A failure of the same kind for one more caller: an exception object belongs to one raise."""
+    """A failure of the same kind for one more caller: an exception object belongs to one raise.
+
+    It has neither traceback nor context, which keep alive what the frames of a fetch held.
+    """
     again = type(failure).__new__(type(failure), *failure.args)
     again.__dict__.update(failure.__dict__)
     return again

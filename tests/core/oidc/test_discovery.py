@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +16,7 @@ from connectors_core.connector import NetworkPermission, Runtime
 from connectors_core.errors import ConnectorError, DiscoveryRejected, NotSent, ProviderUnavailable
 from connectors_core.oidc import DiscoveryCache, read_metadata
 from connectors_core.oidc.discovery import authorization_server_url, configuration_url
+from connectors_core.oidc.document_cache import DocumentCache, Fetched
 from tests.core.oidc.op import ISSUER, METADATA, Clock, Provider
 
 WELL_KNOWN = "/.well-known/openid-configuration"
@@ -246,6 +249,38 @@ async def test_a_failure_is_remembered_for_seconds_and_raised_anew_for_each_call
     clock.now += 5
     provider.broken = None
     assert (await runtime.server_metadata(ISSUER)).issuer == ISSUER
+
+
+async def test_a_clock_that_was_set_back_does_not_keep_a_failure_alive(
+    runtime: Runtime, provider: Provider, clock: Clock
+) -> None:
+    provider.broken = NotSent("refused")
+    with pytest.raises(NotSent):
+        await runtime.server_metadata(ISSUER)
+    provider.broken = None
+    clock.now -= 7200
+    assert (await runtime.server_metadata(ISSUER)).issuer == ISSUER
+
+
+async def test_a_remembered_failure_keeps_nothing_of_its_fetch_alive(clock: Clock) -> None:
+    class Held:
+        pass
+
+    references = []
+
+    async def fetch() -> Fetched[object]:
+        held = Held()
+        references.append(weakref.ref(held))
+        try:
+            raise ValueError(held)
+        except ValueError:
+            raise NotSent("refused") from None
+
+    cache = DocumentCache[object]()
+    with pytest.raises(NotSent):
+        await cache.get("key", fetch, clock=clock)
+    gc.collect()
+    assert [reference() for reference in references] == [None]
 
 
 async def test_a_crash_of_the_sender_reaches_every_caller_and_is_not_remembered(
