@@ -68,10 +68,13 @@ def read_userinfo(response: httpx.Response, *, subject: str | None) -> dict[str,
 def merge_claims(claims: Mapping[str, Any], userinfo: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ID token's claims with those of userinfo over them, but for the protocol's own.
 
+    A claim of userinfo that is null counts as absent: it should not be there at all (Core §5.3.2).
     An address and its flag stay together: a flag speaks only for the address it came with, and
     of two flags for one address false wins.
     """
-    said = {name: value for name, value in userinfo.items() if name not in PROTOCOL_CLAIMS}
+    said = {
+        name: value for name, value in userinfo.items() if name not in PROTOCOL_CLAIMS and value is not None
+    }
     merged = {**claims, **said}
     if "sub" not in claims and "sub" in userinfo:
         merged["sub"] = userinfo["sub"]

@@ -82,6 +82,8 @@ def test_userinfo_never_overrides_a_protocol_claim(userinfo: dict[str, str]) -> 
         ({"email": "a"}, {"email_verified": True}, "a", None),
         ({"email_verified": True}, {"email": "b"}, "b", None),
         ({}, {"email": "b", "email_verified": True}, "b", True),
+        ({"email": "a", "email_verified": True}, {"email": None}, "a", True),
+        ({"email": "a", "email_verified": True}, {"email": None, "email_verified": None}, "a", True),
     ],
 )
 def test_a_flag_speaks_only_for_the_address_it_came_with(
