@@ -34,7 +34,11 @@ _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
 class KeySet:
-    """Parsed public keys by key id and algorithm. Keys without either serve whoever fits them."""
+    """Parsed public keys by key id and algorithm.
+
+    A key without an algorithm serves all that fit its kind. A key without a key id serves only
+    signatures that name none: a name that no key has may belong to a key published since.
+    """
 
     __slots__ = ("_candidates", "ignored")
 
@@ -107,7 +111,7 @@ def _bits(modulus: str) -> int:
 
 
 class JwksCache:
-    """Key sets by tenant and URL, fetched when first needed and once for all who wait.
+    """Key sets by tenant, network permission and URL, fetched when first needed and once for all who wait.
 
     Fresh for an hour, or as long as the answer's ``Cache-Control`` says between a minute and a
     day; the last good keys are served for a day through an outage. At most ``entries`` are kept.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from connectors_core.connector import Runtime
+from connectors_core.connector import NetworkPermission, Runtime
 from connectors_core.errors import InvalidResponse, NotSent, Step
 from connectors_core.oidc import read_key_set
 from tests.core.oidc.op import ISSUER, Clock, Provider, published
@@ -42,6 +43,13 @@ def test_no_published_key_serves_another_kind_of_algorithm(rsa: RSAKey, ec: ECKe
 
 def test_without_a_name_all_suitable_keys_are_candidates(ec: ECKey, other_ec: ECKey, rsa: RSAKey) -> None:
     assert len(read_key_set(published(ec, other_ec, rsa)).candidates(None, "ES256")) == 2
+
+
+def test_a_key_without_a_name_serves_only_signatures_that_name_none(jwk: dict[str, Any]) -> None:
+    nameless = {name: value for name, value in jwk.items() if name != "kid"}
+    keys = read_key_set({"keys": [nameless]})
+    assert len(keys.candidates(None, "ES256")) == 1
+    assert keys.candidates(jwk["kid"], "ES256") == ()
 
 
 def test_keys_that_share_a_name_are_all_candidates(jwk: dict[str, Any], other_ec: ECKey) -> None:
@@ -230,6 +238,18 @@ async def test_the_last_good_keys_serve_through_an_outage(
     clock.now += 6_400
     with pytest.raises((NotSent, InvalidResponse)):
         await runtime.key_cache.keys(URI, runtime)
+
+
+async def test_tenants_and_permissions_share_no_keys(runtime: Runtime, provider: Provider) -> None:
+    for other in (
+        runtime,
+        replace(runtime, tenant="acme"),
+        replace(runtime, network=NetworkPermission(private=True)),
+        replace(runtime, network=NetworkPermission(hosts=frozenset({"op.example"}))),
+    ):
+        for _ in range(2):
+            await other.key_cache.keys(URI, other)
+    assert provider.asked("/jwks") == 4
 
 
 async def test_an_oversized_key_set_is_refused(runtime: Runtime, provider: Provider) -> None:
