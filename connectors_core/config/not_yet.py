@@ -8,12 +8,10 @@ from typing import Any
 from ..errors import Problem
 
 NOT_YET: Mapping[tuple[str, ...], str] = {
-    ("host", "vault_keys"): "tokens are not stored yet",
     ("host", "admin_token"): "there is no console or management API yet",
     ("host", "trusted_proxies"): "requests are not limited yet",
     ("host", "strict"): "there is no posture report to hold against yet",
     ("host", "rate_limits", "*"): "requests are not limited yet",
-    ("connectors", "*", "token_storage"): "tokens are not stored yet",
     ("connectors", "*", "linking"): "identities are not linked yet",
     ("connectors", "*", "email_domains"): "identities are not linked yet",
     ("apps", "*", "secret"): "applications cannot sign in at this host yet",

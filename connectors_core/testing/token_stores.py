@@ -51,7 +51,7 @@ class TokenStoreConformance:
 
     async def access_token(self, store: TokenStore) -> str | None:
         stored = await store.open("default", "identity_1")
-        return stored and stored.tokens.access_token
+        return stored.tokens.access_token if stored else None
 
     async def test_tokens_come_back_as_they_were_put(self, store: TokenStore, link: Change) -> None:
         whose = await self.put(store, link)
