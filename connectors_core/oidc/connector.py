@@ -128,15 +128,16 @@ class OIDCConnector(OAuth2Connector):
     def request_parameters(self, transaction: Transaction, server: ServerMetadata) -> dict[str, str]:
         """As for OAuth 2.0, with ``nonce``, ``max_age`` and, for a new refresh token, consent.
 
+        Of several ``max_age``, the caller's and those configured, the shortest is sent.
         A provider that follows Core §11 ignores ``offline_access`` without ``prompt=consent``, so
         it is added unless the host knows that a refresh token is stored. Core §3.1.2.1, §11.
         """
         parameters = super().request_parameters(transaction, server)
         if self.nonce_policy is not NoncePolicy.NOT_SENT:
             parameters["nonce"] = transaction.nonce
-        if self.max_age is not None:
-            parameters.setdefault("max_age", str(self.max_age))
-        _read_max_age(parameters)
+        asked = [_read_max_age(each) for each in (self.authorization_parameters, transaction.parameters)]
+        if limits := [limit for limit in (self.max_age, *asked) if limit is not None]:
+            parameters["max_age"] = str(min(limits))
         if "offline_access" in transaction.scopes and transaction.refresh_token_stored is not True:
             prompts = parameters.get("prompt", "").split()
             if not {"none", "consent"} & set(prompts):
@@ -351,13 +352,13 @@ class OIDCConnector(OAuth2Connector):
         return (*super().relaxations(), *relaxations_of(self))
 
 
-def _read_max_age(parameters: Mapping[str, str]) -> float | None:
+def _read_max_age(parameters: Mapping[str, str]) -> int | None:
     asked = parameters.get("max_age")
     if asked is None:
         return None
     if not asked.isascii() or not asked.isdigit() or len(asked) > 10:
         raise ConfigurationError([Problem(("max_age",), "must be a number of seconds")])
-    return float(asked)
+    return int(asked)
 
 
 def _check_continuity(claims: Mapping[str, Any], before: Mapping[str, Any]) -> None:
