@@ -25,6 +25,9 @@ from connectors_core.storage import migrations
 from . import answers
 from .access_log import AccessLog
 from .accounts import Accounts
+from .api.bearer import Bearers
+from .api.records import Records
+from .api.routes import routes as api_routes
 from .cookies import Cookies
 from .errors import HostError
 from .headers import OwnHost, SecurityHeaders, content_security_policy
@@ -75,6 +78,8 @@ def create_app(
                         absolute=settings.session_absolute,
                         clock=clock,
                     ),
+                    bearers=Bearers(database, issuer=settings.base_url, clock=clock),
+                    records=Records(database, clock=clock),
                     cookies=Cookies(secure=_secure_cookies(settings)),
                     logos=logos,
                     clock=clock,
@@ -127,6 +132,7 @@ def _routes() -> list[BaseRoute]:
         _action("/sign-out", sign_out.sign_out, "GET", "POST"),
         _action("/sign-out/provider", sign_out.leave, "GET"),
         _action("/signed-out", sign_out.signed_out, "GET"),
+        *api_routes(),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/logo/{connector_id}", assets.logo),

@@ -12,6 +12,7 @@ from typing import Any
 from connectors_core.errors import (
     AuthorizationError,
     ConnectorError,
+    IdentityAmbiguous,
     IdTokenRejected,
     ProviderUnavailable,
     ReauthorizationRequired,
@@ -146,6 +147,8 @@ def failure(error: HostError | ConnectorError) -> Failure:
             members = {"claim": error.claim}
         case ScopeRequired():
             members = {"missing": sorted(error.missing)}
+        case IdentityAmbiguous():
+            members = {"identities": list(error.identities)}
         case ReauthorizationRequired():
             members = {"reason": error.reason}
     if status in (429, 503):

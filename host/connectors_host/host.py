@@ -13,6 +13,8 @@ from connectors_core.errors import NotFound
 from connectors_core.hub import ConnectorEntry, Hub
 
 from .accounts import Account, Accounts
+from .api.bearer import Bearers
+from .api.records import Records
 from .cookies import SESSION, Cookies
 from .logos import Logos
 from .return_to import ReturnToRefused, check_return_to
@@ -27,6 +29,8 @@ class Host:
     hub: Hub
     accounts: Accounts
     sessions: Sessions
+    bearers: Bearers
+    records: Records
     cookies: Cookies
     logos: Logos
     clock: Callable[[], float]
@@ -46,6 +50,13 @@ class Host:
     def sign_in_connectors(self) -> tuple[ConnectorEntry, ...]:
         """The connectors that have a button, in order."""
         return tuple(entry for entry in self.hub.connectors() if signs_in(entry))
+
+    def connector(self, connector_id: str) -> ConnectorEntry:
+        """The connector of that id, if it is enabled. Raises NotFound."""
+        entry = self.hub.connector(connector_id)
+        if not entry.settings.enabled:
+            raise NotFound("there is no connector of that id")
+        return entry
 
     def sign_in_connector(self, connector_id: str) -> ConnectorEntry:
         """The connector of that id, if people may sign in with it. Raises NotFound."""

@@ -9,9 +9,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from connectors_core.flow import Completed
+from connectors_core.hub import ConnectorEntry
 from connectors_core.transaction import Purpose
 
 from ..admission import admit, enter
+from ..api.proof import conclude
 from ..cookies import TRANSACTION
 from ..errors import HostError
 from ..forms import read_body
@@ -31,9 +33,12 @@ async def callback(request: Request) -> Response:
     if request.method == "POST":
         return await _keep(request)
     host = Host.of(request)
-    connector_id = host.sign_in_connector(request.path_params["connector_id"]).id
-    received = await _received(request, host, connector_id)
+    entry = host.connector(request.path_params["connector_id"])
+    connector_id = entry.id
     session = await host.session(request)
+    if session is None:
+        host.sign_in_connector(connector_id)
+    received = await _received(request, host, connector_id)
     completed = await host.hub.complete(
         received,
         connector=connector_id,
@@ -41,12 +46,24 @@ async def callback(request: Request) -> Response:
         owner=session.owner if session else None,
     )
     if completed.purpose is not Purpose.SIGN_IN:
-        raise HostError("invalid_request", "this authorization is not a sign-in")
+        return await _verified(request, host, entry, completed)
+    host.sign_in_connector(connector_id)
     identity = await host.hub.find_identity(completed)
     if session and (identity is None or identity.owner != session.owner):
         return await _ask(request, host, session, completed)
     owner = await admit(host, completed, identity)
     return await enter(host, completed, owner=owner, instead_of=session)
+
+
+async def _verified(request: Request, host: Host, entry: ConnectorEntry, completed: Completed) -> Response:
+    """What a signed-in person began through the API: ``complete`` has held the session to its owner."""
+    record_id = completed.data.get("verification")
+    if completed.owner is None or not isinstance(record_id, str):
+        raise HostError("invalid_request", "this authorization is not a sign-in")
+    record = await host.records.find(record_id, owner=completed.owner)
+    await conclude(host, record, completed)
+    pages = cast("Pages", request.app.state.pages)
+    return pages.render(request, "verified.html", provider=name_in(request, entry.name, entry.id))
 
 
 async def _keep(request: Request) -> Response:
@@ -55,7 +72,7 @@ async def _keep(request: Request) -> Response:
     A cross-site POST comes without SameSite=Lax cookies, so nothing is consumed here.
     """
     host = Host.of(request)
-    connector_id = host.sign_in_connector(request.path_params["connector_id"]).id
+    connector_id = host.connector(request.path_params["connector_id"]).id
     body = await read_body(request)
     data = {"connector": connector_id, "body": body.decode("latin-1")}
     handle = await host.hub.put_handle(POSTED, data, lifetime=POSTED_LIFETIME)

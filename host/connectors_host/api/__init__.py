@@ -1,0 +1,1 @@
+"""The JSON APIs: verification records, identities and their tokens, sessions, the account."""

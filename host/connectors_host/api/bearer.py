@@ -1,0 +1,167 @@
+"""Access tokens for the APIs of this host. RFC 9068.
+
+The key that signs them is made by the first host that needs it and lies in the database, where all
+hosts find it, and not under the vault's keys, which open stored tokens and nothing else. It cannot
+be sealed by anything that a host without the vault has; so it decides nothing by itself: each token
+has a ``jti`` of 256 random bits, of which the database holds the hash and, sealed under it, the id
+of the session. Whoever reads the database can sign, and cannot name a ``jti`` that counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
+
+from connectors_core.stores import Database
+
+from ..sealing import hashed, new_value, seal, unseal
+from ..sessions import Session
+
+SCOPES = ("profile", "identities", "tokens", "verification")
+"""What a token can be for."""
+LIFETIME = 600.0
+"""Seconds a token lives at most."""
+ALGORITHM = "RS256"
+"""The one that RFC 9068 §2.1 asks everybody to know."""
+TYPE = "at+jwt"
+SWEEP_MOST = 100
+MAX_LENGTH = 4096
+"""Characters of the longest token that is looked at."""
+KIND = "bearer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A token and the seconds it lives."""
+
+    access_token: str = field(repr=False)
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bearer:
+    """A token that was presented and counts: the session it stands for, if that still lives."""
+
+    session_id: str = field(repr=False)
+    scopes: frozenset[str]
+
+
+class Bearers:
+    """The tables ``host_bearers`` and ``host_signing_keys`` of one tenant.
+
+    ``issuer`` is the host's ``base_url``, who issues and whom the tokens are for.
+    """
+
+    def __init__(
+        self, database: Database, *, issuer: str, clock: Callable[[], float], tenant: str = "default"
+    ) -> None:
+        self._database = database
+        self._issuer = issuer
+        self._clock = clock
+        self._tenant = tenant
+        self._key: RSAKey | None = None
+
+    async def issue(self, session: Session, scopes: Collection[str]) -> Issued:
+        """A token for ``scopes`` that lives at most ``LIFETIME``, and never longer than ``session``."""
+        now, jti, key = self._clock(), new_value(), await self._signing_key()
+        expires_at = int(min(now + LIFETIME, session.expires_at))
+        claims = {
+            "iss": self._issuer,
+            "aud": self._issuer,
+            "sub": session.owner,
+            # The session's own pages are the client: no application has asked for this token.
+            "client_id": self._issuer,
+            "scope": " ".join(scope for scope in SCOPES if scope in scopes),
+            "iat": int(now),
+            "exp": expires_at,
+            "auth_time": int(session.created_at),
+            "jti": jti,
+        }
+        header = {"alg": ALGORITHM, "typ": TYPE, "kid": key.kid}
+        row = {
+            "tenant": self._tenant,
+            "jti_hash": hashed(KIND, jti),
+            "sealed": seal(KIND, {"session": session.id}, under=jti),
+            "expires_at": expires_at,
+        }
+        insert = (
+            "INSERT INTO host_bearers (tenant, jti_hash, sealed, expires_at)"
+            " VALUES (:tenant, :jti_hash, :sealed, :expires_at)"
+        )
+        await self._database.run([self._sweep(now), (insert, row)])
+        return Issued(access_token=jwt.encode(header, claims, key), expires_in=max(0, expires_at - int(now)))
+
+    async def open(self, token: str) -> Bearer | None:
+        """What ``token`` stands for; None where it is none of ours, expired, or for another audience."""
+        if len(token) > MAX_LENGTH:
+            return None
+        claims = _verified(token, await self._signing_key())
+        now = self._clock()
+        if claims is None or (claims.get("iss"), claims.get("aud")) != (self._issuer, self._issuer):
+            return None
+        jti, scope = claims.get("jti"), claims.get("scope")
+        if not isinstance(jti, str) or not isinstance(scope, str):
+            return None
+        rows = await self._database.fetch(
+            "SELECT sealed FROM host_bearers"
+            " WHERE tenant = :tenant AND jti_hash = :jti_hash AND expires_at > :now",
+            {"tenant": self._tenant, "jti_hash": hashed(KIND, jti), "now": now},
+        )
+        opened = unseal(KIND, rows[0][0], under=jti) if rows else None
+        if opened is None:
+            return None
+        return Bearer(session_id=str(opened["session"]), scopes=frozenset(scope.split()))
+
+    async def _signing_key(self) -> RSAKey:
+        """The tenant's key: of several hosts that make one at once, all use the one that was kept."""
+        if self._key is None:
+            wanted = {"tenant": self._tenant, "purpose": KIND}
+            select = "SELECT private_key FROM host_signing_keys WHERE tenant = :tenant AND purpose = :purpose"
+            rows = await self._database.fetch(select, wanted)
+            if not rows:
+                made = await asyncio.to_thread(new_signing_key)
+                new = {"kid": made.kid, "private_key": json.dumps(made.as_dict(private=True))}
+                await self._database.run(
+                    [
+                        (
+                            "INSERT INTO host_signing_keys (tenant, purpose, kid, private_key, created_at)"
+                            " VALUES (:tenant, :purpose, :kid, :private_key, :now)"
+                            " ON CONFLICT (tenant, purpose) DO NOTHING",
+                            {**wanted, **new, "now": self._clock()},
+                        )
+                    ]
+                )
+                rows = await self._database.fetch(select, wanted)
+            self._key = RSAKey.import_key(json.loads(rows[0][0]))
+        return self._key
+
+    def _sweep(self, now: float) -> tuple[str, dict[str, Any]]:
+        return (
+            "DELETE FROM host_bearers WHERE tenant = :tenant AND jti_hash IN (SELECT jti_hash"
+            " FROM host_bearers WHERE tenant = :tenant AND expires_at <= :now LIMIT :most)",
+            {"tenant": self._tenant, "now": now, "most": SWEEP_MOST},
+        )
+
+
+def new_signing_key() -> RSAKey:
+    """A fresh key. Blocking: making one takes a while."""
+    return RSAKey.generate_key(2048, parameters={"kid": new_value()[:16]}, private=True)
+
+
+def _verified(token: str, key: RSAKey) -> dict[str, Any] | None:
+    """The claims of a token that ``key`` signed. The header is part of what is checked."""
+    try:
+        decoded = jwt.decode(token, key, algorithms=[ALGORITHM])
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    header, claims = decoded.header, decoded.claims
+    if header.get("typ") != TYPE or "crit" in header or not isinstance(claims, dict):
+        return None
+    return claims

@@ -1,0 +1,99 @@
+"""``/my-account/identities``: the accounts elsewhere that a person signs in with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from connectors_core.errors import ConnectorError, IdentityAmbiguous
+from connectors_core.hub import ConnectorEntry, TokenStatus
+from connectors_core.stores import Identity
+from connectors_core.transaction import Purpose
+
+from ..accounts import profile_fields
+from ..errors import HostError
+from ..host import Host
+from .bodies import read_json, text
+from .caller import calling
+from .proof import completed_of, proven, require_recent, use
+from .times import written
+
+
+async def listed(request: Request) -> Response:
+    """``GET``: every linked identity, with what is known of its tokens."""
+    caller = await calling(request, "identities")
+    states = await Host.of(request).hub.token_states(caller.owner)
+    return JSONResponse({"identities": [described(status) for status in states]})
+
+
+async def link(request: Request) -> Response:
+    """``POST {newIdentifierVerificationRecordId}``: link what the record proves, and keep its tokens."""
+    caller = await calling(request, "identities")
+    host, body = Host.of(request), await read_json(request)
+    record_id = text(body, "newIdentifierVerificationRecordId")
+    record = await proven(host, record_id, owner=caller.owner, purposes=(Purpose.LINK,))
+    await require_recent(request, caller.session)
+    await use(host, record)
+    completed = completed_of(record)
+    try:
+        await host.hub.link(completed, owner=caller.owner, profile=profile_fields(completed.profile))
+    except ConnectorError:
+        await host.records.restore(record)
+        raise
+    return Response(status_code=204)
+
+
+async def identity_at(request: Request, owner: str) -> Identity:
+    """The identity of ``owner`` that the path's target names, or ``?identity=`` among several.
+
+    Raises HostError (identity_not_found), IdentityAmbiguous.
+    """
+    host, target = Host.of(request), request.path_params["target"]
+    entry, chosen = entry_of(host, target), request.query_params.get("identity")
+    theirs = [
+        each
+        for each in await host.hub.identities(owner)
+        if (each.target == target or (entry is not None and each.group == entry.group))
+        and chosen in (None, each.id)
+    ]
+    if not theirs:
+        raise HostError("identity_not_found", "there is no such identity")
+    if len(theirs) > 1:
+        raise IdentityAmbiguous(each.id for each in theirs)
+    return theirs[0]
+
+
+def entry_of(host: Host, target: str) -> ConnectorEntry | None:
+    """The connector of that target, enabled or not."""
+    return next((entry for entry in host.hub.connectors() if entry.target == target), None)
+
+
+def described(status: TokenStatus) -> dict[str, Any]:
+    """An identity as its owner sees it. Scopes say whether the provider stated them, or was only asked."""
+    identity, state = status.identity, status.state
+    tokens: dict[str, Any] = {"status": status.status.value}
+    if status.reason is not None:
+        tokens["reason"] = status.reason.value
+    if state is not None:
+        tokens |= {
+            "scope": " ".join(sorted(state.scopes)),
+            "scopeSource": "granted" if state.scopes_stated else "requested",
+            "requestedScope": " ".join(sorted(state.requested)),
+            "refreshable": state.has_refresh_token,
+            "createdAt": written(state.created_at),
+            "updatedAt": written(state.updated_at),
+        }
+        for name, at in (("expiresAt", state.expires_at), ("lastUsedAt", state.used_at)):
+            if at is not None:
+                tokens[name] = written(at)
+    return {
+        "id": identity.id,
+        "target": identity.target,
+        "connectorId": identity.connector,
+        "profile": dict(identity.profile),
+        "createdAt": written(identity.created_at),
+        "updatedAt": written(identity.updated_at),
+        "tokens": tokens,
+    }

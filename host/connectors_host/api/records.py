@@ -1,0 +1,236 @@
+"""Verification records: proof that a person completed an authorization, good for one thing, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from connectors_core.errors import StorageError, TransactionConsumed, TransactionExpired
+from connectors_core.stores import Database
+from connectors_core.transaction import LIFETIME, Purpose
+
+from ..errors import HostError
+from ..sealing import hashed, new_value, seal, unseal
+
+KEPT = 3600.0
+"""Seconds that a record stays known after its end, so that a late caller is told it came late."""
+SWEEP_MOST = 100
+KIND = "verification record"
+
+
+class Status(StrEnum):
+    """A record only ever goes forward, each step a compare-and-swap."""
+
+    PENDING = "pending"
+    VERIFIED = "verified"
+    CONSUMED = "consumed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One record of one owner. ``purpose`` is None until it is chosen or derived.
+
+    ``content`` is what the one who began needs to complete, and once verified what was proved.
+    """
+
+    id: str = field(repr=False)
+    owner: str
+    connector: str
+    redirect_uri: str
+    status: Status
+    purpose: Purpose | None
+    content: Mapping[str, Any] = field(repr=False)
+    expires_at: float
+
+
+class StateTaken(Exception):
+    """Another pending record has that state."""
+
+
+class Records:
+    """The table ``host_verification_records`` of one tenant.
+
+    A record is known by its id, which only the caller has: the table holds its hash, and data
+    sealed under it. Nothing is looked up by state.
+    """
+
+    def __init__(self, database: Database, *, clock: Callable[[], float], tenant: str = "default") -> None:
+        self._database = database
+        self._clock = clock
+        self._tenant = tenant
+
+    async def create(
+        self,
+        *,
+        record_id: str,
+        owner: str,
+        connector: str,
+        redirect_uri: str,
+        purpose: Purpose | None,
+        content: Mapping[str, Any],
+        state: str | None = None,
+    ) -> Record:
+        """Keep a pending record for ten minutes. ``state`` is the client's own. Raises StateTaken."""
+        now = self._clock()
+        record = Record(
+            id=record_id,
+            owner=owner,
+            connector=connector,
+            redirect_uri=redirect_uri,
+            status=Status.PENDING,
+            purpose=purpose,
+            content=content,
+            expires_at=now + LIFETIME,
+        )
+        state_hash = None if state is None else hashed("client state", state)
+        freed = (
+            "UPDATE host_verification_records SET state_hash = NULL"
+            " WHERE tenant = :tenant AND state_hash = :state_hash AND expires_at <= :now",
+            {"tenant": self._tenant, "state_hash": state_hash, "now": now},
+        )
+        insert = (
+            "INSERT INTO host_verification_records (tenant, id_hash, owner, connector, redirect_uri, status,"
+            " purpose, state_hash, sealed, created_at, expires_at)"
+            " VALUES (:tenant, :id_hash, :owner, :connector, :redirect_uri, :status,"
+            " :purpose, :state_hash, :sealed, :now, :expires_at)"
+            " ON CONFLICT (tenant, state_hash) DO NOTHING RETURNING 1",
+            {
+                **self._key(record_id),
+                "owner": owner,
+                "connector": connector,
+                "redirect_uri": redirect_uri,
+                "status": Status.PENDING.value,
+                "purpose": purpose.value if purpose else None,
+                "state_hash": state_hash,
+                "sealed": seal(KIND, content, under=record_id),
+                "now": now,
+                "expires_at": record.expires_at,
+            },
+        )
+        _, _, inserted = await self._database.run([self._sweep(now), freed, insert])
+        if not inserted:
+            raise StateTaken
+        return record
+
+    async def find(self, record_id: str, *, owner: str) -> Record:
+        """The living record of that id. Raises HostError (not_found) for none and for another person's;
+
+        TransactionExpired and TransactionConsumed for the owner's own.
+        """
+        rows = await self._database.fetch(
+            "SELECT connector, redirect_uri, status, purpose, sealed, expires_at"
+            " FROM host_verification_records"
+            " WHERE tenant = :tenant AND id_hash = :id_hash AND owner = :owner",
+            {**self._key(record_id), "owner": owner},
+        )
+        if not rows:
+            raise HostError("not_found", "there is no such verification record")
+        connector, redirect_uri, status, purpose, sealed, expires_at = rows[0]
+        if status == Status.CONSUMED:
+            raise TransactionConsumed("the verification record was used before")
+        if expires_at <= self._clock():
+            raise TransactionExpired("the verification record has expired")
+        content = unseal(KIND, sealed, under=record_id)
+        if content is None:
+            raise StorageError("the verification record cannot be opened")
+        return Record(
+            id=record_id,
+            owner=owner,
+            connector=connector,
+            redirect_uri=redirect_uri,
+            status=Status(status),
+            purpose=Purpose(purpose) if purpose else None,
+            content=content,
+            expires_at=expires_at,
+        )
+
+    async def verify(self, record: Record, *, purpose: Purpose, content: Mapping[str, Any]) -> bool:
+        """From pending to verified, with what was proved; False where another was first."""
+        sealed = seal(KIND, content, under=record.id)
+        return await self._step(record, Status.PENDING, Status.VERIFIED, purpose=purpose, sealed=sealed)
+
+    async def consume(self, record: Record) -> bool:
+        """From verified to consumed, and what was proved is forgotten; False where another was first."""
+        return await self._step(record, Status.VERIFIED, Status.CONSUMED, purpose=record.purpose, sealed=b"")
+
+    async def restore(self, record: Record) -> None:
+        """Take back a consumption of ``record`` that came to nothing."""
+        sealed = seal(KIND, record.content, under=record.id)
+        await self._step(record, Status.CONSUMED, Status.VERIFIED, purpose=record.purpose, sealed=sealed)
+
+    async def note_use(self, redirect_uri: str, connector: str) -> None:
+        """Remember that ``connector`` sends people back to that URI: it is registered there."""
+        await self._database.run(
+            [
+                (
+                    "INSERT INTO host_redirect_uri_uses (tenant, redirect_uri, connector)"
+                    " VALUES (:tenant, :redirect_uri, :connector) ON CONFLICT DO NOTHING",
+                    {"tenant": self._tenant, "redirect_uri": redirect_uri, "connector": connector},
+                )
+            ]
+        )
+
+    async def others_at(self, redirect_uri: str, *, connector: str, owner: str) -> list[str]:
+        """Further connectors that send people back to that URI, or were asked to by ``owner``."""
+        rows = await self._database.fetch(
+            "SELECT connector FROM host_redirect_uri_uses"
+            " WHERE tenant = :tenant AND redirect_uri = :redirect_uri AND connector <> :connector"
+            " UNION SELECT connector FROM host_verification_records"
+            " WHERE tenant = :tenant AND redirect_uri = :redirect_uri AND connector <> :connector"
+            " AND owner = :owner AND status = :pending AND expires_at > :now",
+            {
+                "tenant": self._tenant,
+                "redirect_uri": redirect_uri,
+                "connector": connector,
+                "owner": owner,
+                "pending": Status.PENDING.value,
+                "now": self._clock(),
+            },
+        )
+        return sorted(str(name) for (name,) in rows)
+
+    async def forget(self, owner: str) -> None:
+        """Delete all records of ``owner``."""
+        await self._database.run(
+            [
+                (
+                    "DELETE FROM host_verification_records WHERE tenant = :tenant AND owner = :owner",
+                    {"tenant": self._tenant, "owner": owner},
+                )
+            ]
+        )
+
+    async def _step(
+        self, record: Record, before: Status, after: Status, *, purpose: Purpose | None, sealed: bytes
+    ) -> bool:
+        rows = await self._database.fetch(
+            "UPDATE host_verification_records SET status = :after, purpose = :purpose, sealed = :sealed,"
+            " state_hash = NULL WHERE tenant = :tenant AND id_hash = :id_hash AND owner = :owner"
+            " AND status = :before AND expires_at > :now RETURNING 1",
+            {
+                **self._key(record.id),
+                "owner": record.owner,
+                "before": before.value,
+                "after": after.value,
+                "purpose": purpose.value if purpose else None,
+                "sealed": sealed,
+                "now": self._clock(),
+            },
+        )
+        return bool(rows)
+
+    def _key(self, record_id: str) -> dict[str, Any]:
+        return {"tenant": self._tenant, "id_hash": hashed(KIND, record_id)}
+
+    def _sweep(self, now: float) -> tuple[str, dict[str, Any]]:
+        return (
+            "DELETE FROM host_verification_records WHERE tenant = :tenant AND id_hash IN (SELECT id_hash"
+            " FROM host_verification_records WHERE tenant = :tenant AND expires_at <= :before LIMIT :most)",
+            {"tenant": self._tenant, "before": now - KEPT, "most": SWEEP_MOST},
+        )
+
+
+def new_record_id() -> str:
+    return new_value()

@@ -1,0 +1,56 @@
+"""Where the APIs are found, under both spellings where there are two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from . import identities, token, tokens, verification
+
+Endpoint = Callable[..., Any]
+
+
+def routes() -> list[BaseRoute]:
+    """Every route of the APIs."""
+    return [
+        _route("/token", POST=token.token),
+        _route("/continue/{handle}", GET=verification.go_on),
+        *(
+            route
+            for social in ("/api/verification/social", "/api/verifications/social")
+            for route in (
+                _route(social, POST=verification.create),
+                _route(f"{social}/verify", POST=verification.verify),
+            )
+        ),
+        *(
+            route
+            for account in ("/my-account", "/api/my-account")
+            for route in (
+                _route(f"{account}/identities", GET=identities.listed, POST=identities.link),
+                _route(
+                    f"{account}/identities/{{target}}/access-token",
+                    GET=tokens.read,
+                    PATCH=tokens.update,
+                    PUT=tokens.update,
+                ),
+            )
+        ),
+        _route("/api/users/{owner}/identities/{target}/access-token", GET=tokens.read_for_app),
+    ]
+
+
+def _route(path: str, **endpoints: Endpoint) -> Route:
+    """One path with an endpoint a method; HEAD is none, for reading a token is an act."""
+
+    async def dispatch(request: Request) -> Response:
+        answer: Response = await endpoints[request.method](request)
+        return answer
+
+    route = Route(path, dispatch, methods=list(endpoints))
+    route.methods = set(endpoints)
+    return route
