@@ -200,7 +200,9 @@ class OAuth2Connector(Connector):
             now=now,
         )
         tokens = await self._grant(request, transaction.scopes, now, Step.TOKEN_EXCHANGE)
-        return await self.accept(tokens, server=server, transaction=transaction, previous=None)
+        return await self.accept(
+            tokens, server=server, transaction=transaction, callback=callback, previous=None
+        )
 
     async def prepare_refresh(self) -> None:
         """Learn of the token endpoint, so that nothing but the refresh itself is left to fail."""
@@ -225,7 +227,7 @@ class OAuth2Connector(Connector):
             now=now,
         )
         renewed = await self._grant(request, asked or tokens.scopes, now, Step.REFRESH)
-        return await self.accept(renewed, server=server, transaction=None, previous=tokens)
+        return await self.accept(renewed, server=server, transaction=None, callback=None, previous=tokens)
 
     async def _grant(
         self, request: httpx.Request, requested: Iterable[str], now: float, step: Step
@@ -249,9 +251,13 @@ class OAuth2Connector(Connector):
         *,
         server: ServerMetadata,
         transaction: Transaction | None,
+        callback: Callback | None,
         previous: TokenSet | None,
     ) -> TokenSet:
-        """Look at a token response before it leaves: ``transaction`` on exchange, ``previous`` on refresh."""
+        """Look at a token response before it leaves.
+
+        On exchange ``transaction`` and ``callback`` are what it answers, on refresh ``previous`` is.
+        """
         return tokens
 
     async def revoke(self, tokens: TokenSet) -> None:

@@ -36,7 +36,6 @@ from .id_token import (
     NoncePolicy,
     SignedToken,
     check_claims,
-    check_half_hash,
     check_signature,
 )
 from .logout import build_end_session_uri
@@ -144,21 +143,13 @@ class OIDCConnector(OAuth2Connector):
                 parameters["prompt"] = " ".join((*prompts, "consent"))
         return parameters
 
-    async def exchange(self, callback: Callback, transaction: Transaction) -> TokenSet:
-        """As for OAuth 2.0, with a verified ID token. Raises IdTokenRejected where it is none."""
-        tokens = await super().exchange(callback, transaction)
-        if tokens.id_token is not None and "c_hash" in (tokens.claims or ()):
-            server = await self.server_metadata()
-            signed = await self._signed(tokens.id_token, server, self.id_token_policy(server))
-            check_half_hash(signed, "c_hash", callback.code)
-        return tokens
-
     async def accept(
         self,
         tokens: TokenSet,
         *,
         server: ServerMetadata,
         transaction: Transaction | None,
+        callback: Callback | None,
         previous: TokenSet | None,
     ) -> TokenSet:
         """Verify the ID token: required on exchange; on refresh optional, and then the same person's.
@@ -179,6 +170,7 @@ class OIDCConnector(OAuth2Connector):
             before = (previous and previous.claims) or {}
             nonce, max_age = before.get("nonce"), None
             policy = replace(policy, nonce=NoncePolicy.IF_PRESENT)
+        claims: dict[str, Any] | None = None
         try:
             claims = await self._verified(
                 tokens.id_token,
@@ -186,11 +178,13 @@ class OIDCConnector(OAuth2Connector):
                 policy,
                 nonce=nonce,
                 access_token=tokens.access_token,
+                code=callback.code if callback else None,
                 max_age=max_age,
             )
+            claims = await self.check_verified(claims, server)
         except (ProviderError, TransportError) as error:
-            of_the_person = isinstance(error, IdTokenRejected) and error.claim in OF_THE_PERSON
-            if transaction is not None or of_the_person:
+            refused = isinstance(error, IdTokenRejected) and (claims or error.claim in OF_THE_PERSON)
+            if transaction is not None or refused:
                 raise
             log.warning("connector %s: the ID token of a refresh is left out: %s", self.connector_id, error)
             return replace(tokens, id_token=None, claims=None)
@@ -215,7 +209,16 @@ class OIDCConnector(OAuth2Connector):
         policy = self.id_token_policy(server)
         if nonce is not None:
             policy = replace(policy, nonce=NoncePolicy.REQUIRED)
-        return TokenSet(access_token="", claims=await self._verified(credential, server, policy, nonce=nonce))
+        claims = await self._verified(credential, server, policy, nonce=nonce)
+        return TokenSet(access_token="", claims=await self.check_verified(claims, server))
+
+    async def check_verified(self, claims: dict[str, Any], server: ServerMetadata) -> dict[str, Any]:
+        """Look at the claims of every verified ID token, and return what is to be known of them.
+
+        For what a type asks of a person besides, or to spell an issuer in one way. Raise
+        IdTokenRejected to refuse the person: a sign-in, a credential, and a refresh as well.
+        """
+        return claims
 
     def id_token_policy(self, server: ServerMetadata) -> IdTokenPolicy:
         """What this connector's ID tokens must be; ``iss`` is for :meth:`accepted_issuers` to say."""
@@ -256,6 +259,7 @@ class OIDCConnector(OAuth2Connector):
         *,
         nonce: str | None,
         access_token: str | None = None,
+        code: str | None = None,
         max_age: float | None = None,
     ) -> dict[str, Any]:
         signed = await self._signed(token, server, policy)
@@ -265,6 +269,7 @@ class OIDCConnector(OAuth2Connector):
             now=self.runtime.now() if self.verification_time is None else self.verification_time,
             nonce=nonce,
             access_token=access_token,
+            code=code,
             max_age=max_age,
         )
         return signed.claims

@@ -68,9 +68,8 @@ class Google(OIDCConnector):
             parameters.setdefault("include_granted_scopes", "true")
         return parameters
 
-    async def _verified(self, *args: Any, **options: Any) -> dict[str, Any]:
-        """The claims of any ID token that is good, of the configured organisation, with one issuer."""
-        claims = await super()._verified(*args, **options)
+    async def check_verified(self, claims: dict[str, Any], server: ServerMetadata) -> dict[str, Any]:
+        """The claims of somebody of the configured organisation, with one spelling of the issuer."""
         wanted, given = self.config.hosted_domain, claims.get("hd")
         domain = given.lower() if isinstance(given, str) else ""
         if wanted and not (domain if wanted == "*" else domain == wanted):

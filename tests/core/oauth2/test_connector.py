@@ -189,15 +189,15 @@ async def test_accept_sees_the_transaction_on_exchange_and_the_old_grant_on_refr
 ):
     seen = []
 
-    async def accept(self, tokens, *, server, transaction, previous):
-        seen.append((server, transaction, previous))
+    async def accept(self, tokens, *, server, transaction, callback, previous):
+        seen.append((server, transaction, callback, previous))
         return TokenSet(access_token="accepted")
 
     connector = make(accept=accept)
     sender.answers = [httpx.Response(200, json=GRANT)]
     assert (await connector.exchange(Callback(code="c"), transaction())).access_token == "accepted"
     assert (await connector.refresh(TOKENS)).access_token == "accepted"
-    assert seen == [(SERVER, transaction(), None), (SERVER, None, TOKENS)]
+    assert seen == [(SERVER, transaction(), Callback(code="c"), None), (SERVER, None, None, TOKENS)]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from connectors_core.errors import (
 )
 from connectors_core.metadata import ServerMetadata
 from connectors_core.oauth2 import BearerApi
-from connectors_core.oidc import ClaimsSource, NoncePolicy, OIDCConnector
+from connectors_core.oidc import ClaimsSource, NoncePolicy, OIDCConnector, id_token
+from connectors_core.oidc import connector as oidc_connector
 from connectors_core.profile import IdentityKey, Profile
 from connectors_core.tokens import TokenSet
 from connectors_core.transaction import Callback
@@ -257,6 +258,61 @@ async def test_a_c_hash_of_our_code_passes(connect: Connect, sign_in: Callable[.
     from tests.core.oidc.test_id_token import half
 
     assert await sign_in(connect(), c_hash=half(CODE), **FULL)
+
+
+async def test_a_signature_is_checked_once_whatever_hashes_the_id_token_has(
+    connect: Connect, sign_in: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.core.oidc.test_id_token import half
+
+    checked = []
+
+    def check_signature(*arguments: Any) -> Any:
+        checked.append(arguments)
+        return id_token.check_signature(*arguments)
+
+    monkeypatch.setattr(oidc_connector, "check_signature", check_signature)
+    assert await sign_in(connect(), at_hash=half(ACCESS_TOKEN), c_hash=half(CODE), **FULL)
+    assert len(checked) == 1
+
+
+async def test_a_type_may_refuse_the_person_of_any_verified_id_token(
+    connect: Connect, provider: Provider, ec: ECKey
+) -> None:
+    async def check_verified(
+        self: OIDCConnector, claims: dict[str, Any], server: ServerMetadata
+    ) -> dict[str, Any]:
+        assert server.issuer == ISSUER
+        if claims.get("tid") != "ours":
+            raise IdTokenRejected("tid", expected="ours", actual="another")
+        return {**claims, "seen": True}
+
+    connector = connect(check_verified=check_verified)
+    for claims, passes in ((claims_of(tid="ours"), True), (claims_of(tid="theirs"), False)):
+        signed = sign(claims, ec)
+        provider.documents["/token"] = granted(signed)
+        for verified in (
+            connector.exchange(CALLBACK, transaction()),
+            refresh(connector, claims_of()),
+            connector.verify_credential(signed, nonce=NONCE),
+        ):
+            if passes:
+                assert (await verified).claims == {**claims, "seen": True}
+                continue
+            with pytest.raises(IdTokenRejected, match="tid"):
+                await verified
+
+
+async def test_a_check_that_cannot_be_made_loses_no_refreshed_token(
+    connect: Connect, provider: Provider, ec: ECKey
+) -> None:
+    async def check_verified(self: OIDCConnector, claims: Any, server: ServerMetadata) -> Any:
+        raise NotSent("refused")
+
+    connector = connect(check_verified=check_verified)
+    provider.documents["/token"] = granted(sign(claims_of(), ec))
+    renewed = await refresh(connector, claims_of())
+    assert (renewed.access_token, renewed.id_token, renewed.claims) == (ACCESS_TOKEN, None, None)
 
 
 @pytest.mark.parametrize(
