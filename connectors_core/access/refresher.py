@@ -76,7 +76,8 @@ class Refresher:
         async def worker() -> None:
             nonlocal renewed
             while waiting:
-                renewed += await self._renew(waiting.pop())
+                came = await self._renew(waiting.pop())
+                renewed += came
 
         await asyncio.gather(*(worker() for _ in range(self._at_once)))
         return renewed

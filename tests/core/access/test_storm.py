@@ -1,0 +1,72 @@
+"""The storm of ``benchmarks/refresh_storm.py``, small: several processes, one grant, one request."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from connectors_core.storage.migrations import upgrade
+from tests.postgres_server import driver, postgres_server
+
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "refresh_storm.py"
+
+
+@pytest.fixture(scope="module")
+def storm() -> Iterator[ModuleType]:
+    spec = importlib.util.spec_from_file_location("refresh_storm", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["refresh_storm"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["refresh_storm"]
+
+
+@pytest.fixture(scope="module")
+def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    url = f"sqlite:///{tmp_path_factory.mktemp('storm') / 'storm.db'}"
+    upgrade(url)
+    return url
+
+
+@pytest.fixture(scope="module")
+def postgresql_url() -> Iterator[str]:
+    driver()
+    with postgres_server() as url:
+        upgrade(url)
+        yield url
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+async def test_a_killed_holder_costs_nothing_within_the_grace(
+    storm: ModuleType, database: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(f"{database}_url")
+    scenario = replace(storm.SCENARIOS["kill-aimed-grace"], seconds=1.8)
+    figures = await storm.storm(scenario, url, runs=1, processes=2, callers=25)
+    assert figures.refreshed >= 1, figures.line()
+    assert (figures.most_in_flight, figures.lost) == (1, 0), figures.line()
+    assert not figures.failed, figures.line()
+
+
+async def test_a_provider_that_refuses_and_breaks_off_costs_nothing(
+    storm: ModuleType, sqlite_url: str
+) -> None:
+    scenario = replace(storm.SCENARIOS["faults"], seconds=1.5)
+    figures = await storm.storm(scenario, sqlite_url, runs=1, processes=2, callers=25)
+    assert (figures.most_in_flight, figures.lost) == (1, 0), figures.line()
+    assert not figures.failed, figures.line()
+
+
+async def test_an_outage_is_no_storm(storm: ModuleType, sqlite_url: str) -> None:
+    scenario = replace(storm.SCENARIOS["outage"], outage=2.0, seconds=2.5)
+    figures = await storm.storm(scenario, sqlite_url, runs=1, processes=2, callers=50)
+    assert figures.most_in_outage <= 10, figures.line()
+    assert (figures.lost, figures.most_in_flight) == (0, 1), figures.line()
+    assert not figures.failed, figures.line()
