@@ -1,0 +1,89 @@
+"""npm `oidc-provider`, rotation always, reuse ends the grant: 200 callers in 4 processes, one refresh."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from connectors_core.errors import InvalidGrant
+from connectors_core.storage.migrations import upgrade
+from connectors_core.testing.provider import SigningKey
+from tests.interop.conftest import REDIRECT_URI, node_server
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "refresh_storm.py"
+SECRET = "fake secret of the storm, 64 bytes or more, as the provider wants it ......"
+CLIENT = {
+    "client_id": "storm",
+    "client_secret": SECRET,
+    "token_endpoint_auth_method": "client_secret_basic",
+    "redirect_uris": [REDIRECT_URI],
+    "grant_types": ["authorization_code", "refresh_token"],
+}
+
+
+@pytest.fixture(scope="module")
+def storm() -> Iterator[ModuleType]:
+    spec = importlib.util.spec_from_file_location("refresh_storm", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["refresh_storm"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["refresh_storm"]
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[str]:
+    keys = [SigningKey.make("RS256", kid="RS256-0").private_jwk()]
+    with node_server(
+        "oidc_provider_server.mjs", "oidc-provider", {"clients": [CLIENT], "keys": keys}
+    ) as issuer:
+        yield issuer
+
+
+async def test_two_hundred_callers_send_one_refresh_and_the_grant_lives(
+    storm: ModuleType, issuer: str, open_hub: Any, sign_in: Any, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    config = {"client_id": "storm", "client_secret": SECRET}
+    async with open_hub(issuer=issuer, scope="openid offline_access", **config) as hub:
+        tokens = (await sign_in(hub)).tokens
+        connector = hub.connector("interop").connector
+        endpoint = (await connector.server_metadata()).token_endpoint
+        upgrade(url := f"sqlite:///{tmp_path / 'storm.db'}")
+        database, vault = await storm.open_vault(url)
+        await storm.keep(database, vault, "identity-1", replace(tokens, expires_at=1.0))
+        order = {
+            "database": url,
+            "endpoint": endpoint,
+            "rotation": "strict",
+            "lease": 15.0,
+            "deadline": 10.0,
+            "patience": 20.0,
+            "callers": 50,
+            "config": config,
+        }
+        workers = storm.Workers(order, 4)
+        try:
+            await workers.fill()
+            tallies = await workers.run("identity-1", 0.0)
+        finally:
+            await workers.stop()
+        assert [tally["calls"] for tally in tallies] == [50] * 4
+        assert not any(tally["failed"] or tally["dead"] or tally["expired"] for tally in tallies)
+        assert sum(tally["sent"] for tally in tallies) == 1
+
+        stored = await vault.open("default", "identity-1")
+        await database.aclose()
+        assert stored.state.generation == 2
+        assert stored.tokens.refresh_token not in (None, tokens.refresh_token)
+        assert await connector.refresh(stored.tokens), "the grant is alive"
+        with pytest.raises(InvalidGrant):
+            await connector.refresh(tokens)
