@@ -16,6 +16,7 @@ from .commands import Command, Unavailable, configure, foreign_commands, open_co
 from .db import Db
 from .installed_types import List, Schema
 from .output import complain
+from .tokens import Tokens
 from .vault import VaultCommand
 
 CORE: Mapping[str, Command] = {
@@ -24,6 +25,7 @@ CORE: Mapping[str, Command] = {
     "check": Check(),
     "db": Db(),
     "vault": VaultCommand(),
+    "tokens": Tokens(),
 }
 
 DEFAULT_CONFIG = "connectors.toml"

@@ -57,7 +57,7 @@ class ProgressBar:
     def _line(self, done: int, total: int, elapsed: float) -> str:
         share = min(done / total, 1.0) if total else 1.0
         rate = done / elapsed if elapsed > 0 else 0.0
-        left = _duration((total - done) / rate) if rate and total > done else "0:00:00"
+        left = _duration(max(total - done, 0) / rate) if rate else "?"
         full = round(share * BAR)
         bar = f" {'━' * full}{'─' * (BAR - full)}" if self._terminal else ""
         return f"{self._label}{bar} {done:,}/{max(total, done):,} {rate:,.0f}/s {left} left"

@@ -87,14 +87,10 @@ class Session:
 
 @asynccontextmanager
 async def opened(arguments: argparse.Namespace) -> AsyncIterator[Session]:
-    """Open the database that the configuration names. Raises ConfigurationError, StorageError."""
-    from ..storage.database import open_database
-    from ..storage.migrations import prepare
-    from ..storage.sqlite import SqliteDatabase
+    """Open the vault that the configuration names. Raises ConfigurationError, StorageError."""
     from ..vault.hosts import Hosts
     from ..vault.key_changes import KeyChanges
     from ..vault.key_states import KeyStates
-    from ..vault.rows import SqlSealedRows
     from ..vault.sources import read_source
 
     host = load_host_settings(arguments.config)
@@ -105,12 +101,8 @@ async def opened(arguments: argparse.Namespace) -> AsyncIterator[Session]:
         raise ConfigurationError([problem])
     folder = arguments.config.parent
     source = read_source(host.vault_keys, folder=folder, plugins=registry(arguments).plugins.key_providers())
-    database = open_database(host.database)
-    try:
-        await prepare(database)
-        shared = not isinstance(database, SqliteDatabase)
-        rows, states = SqlSealedRows(database, shared=shared), KeyStates(database)
-        hosts = Hosts(database, shared=shared)
+    async with _opened_database(host.database) as (database, rows, shared):
+        states, hosts = KeyStates(database), Hosts(database, shared=shared)
         yield Session(
             database=database,
             rows=rows,
@@ -120,5 +112,26 @@ async def opened(arguments: argparse.Namespace) -> AsyncIterator[Session]:
             source=source,
             folder=folder,
         )
+
+
+@asynccontextmanager
+async def opened_rows(arguments: argparse.Namespace) -> AsyncIterator[SqlSealedRows]:
+    """The rows alone, for what needs no key. Raises ConfigurationError, StorageError."""
+    async with _opened_database(load_host_settings(arguments.config).database) as (_, rows, _):
+        yield rows
+
+
+@asynccontextmanager
+async def _opened_database(url: str) -> AsyncIterator[tuple[OpenDatabase, SqlSealedRows, bool]]:
+    from ..storage.database import open_database
+    from ..storage.migrations import prepare
+    from ..storage.sqlite import SqliteDatabase
+    from ..vault.rows import SqlSealedRows
+
+    database = open_database(url)
+    try:
+        await prepare(database)
+        shared = not isinstance(database, SqliteDatabase)
+        yield database, SqlSealedRows(database, shared=shared), shared
     finally:
         await database.aclose()
