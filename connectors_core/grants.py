@@ -254,6 +254,7 @@ class SealedRevocation:
     attempts: int = 0
 
 
+@runtime_checkable
 class SealedRowStore(Protocol):
     """Keeps sealed rows, one for each (tenant, identity, kind). Below the vault; knows no key.
 

@@ -33,9 +33,11 @@ class Hub(Tenant):
 
     ``database`` is a URL (``sqlite:///connectors.db``); None keeps everything in memory, for tests
     and single programs that may forget. ``keys`` seal the tokens of connectors that store any: a
-    ``Keyring`` or other key provider, or a key source as ``vault_keys`` names it. ``sender`` replaces
-    the guarded HTTP sender, ``clock`` the time (seconds since the epoch). ``allow_private_network``
-    lets every connector reach loopback and private addresses: for development only.
+    ``Keyring`` or other key provider, or a key source as ``vault_keys`` names it. ``sealed_rows`` is
+    the URL of a plugin's store (``register_token_stores``) that keeps them instead of ``database``.
+    ``sender`` replaces the guarded HTTP sender, ``clock`` the time (seconds since the epoch).
+    ``allow_private_network`` lets every connector reach loopback and private addresses: for
+    development only.
 
     Open it once, with ``async with``; connectors may be added before.
     """
@@ -46,6 +48,7 @@ class Hub(Tenant):
         *,
         database: str | None = None,
         keys: KeyProvider | str | None = None,
+        sealed_rows: str | None = None,
         sender: Sender | None = None,
         clock: Callable[[], float] = time.time,
         allow_private_network: bool = False,
@@ -67,6 +70,7 @@ class Hub(Tenant):
             clock=clock,
             allow_private_network=allow_private_network,
             observe=registry.plugins.observe,
+            sealed_rows=sealed_rows,
         )
         super().__init__(shared, DEFAULT_TENANT)
 

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 from ..connector import Connector, Revokes
-from ..errors import ConnectorError, ConnectorMisconfigured, TokenEndpointError
+from ..errors import ConfigurationError, ConnectorError, ConnectorMisconfigured, Problem, TokenEndpointError
 from ..events import Event
-from ..grants import GrantRef, GrantState, KeyProvider, TokenStore
+from ..grants import GrantRef, GrantState, KeyProvider, SealedRowStore, TokenStore
 from ..hookspecs import DISCARD
 from ..metadata import ServerMetadata
 from ..tokens import TokenSet
@@ -189,8 +189,9 @@ async def open_keeping(shared: Shared, database: Database | None, keys: KeyProvi
         return found is not None and revokes(found)
 
     several = not isinstance(database, SqliteDatabase)
+    rows = SqlSealedRows(database, shared=several)
     vault = Vault(
-        SqlSealedRows(database, shared=several),
+        rows if shared.sealed_rows is None else _sealed_rows(shared, shared.sealed_rows),
         keys,
         states,
         revokes=to_be_told,
@@ -201,6 +202,21 @@ async def open_keeping(shared: Shared, database: Database | None, keys: KeyProvi
     keeping = Keeping(shared, vault, vault=vault, heartbeat=heartbeat)
     keeping.start()
     return keeping
+
+
+def _sealed_rows(shared: Shared, url: str) -> SealedRowStore:
+    scheme = url.partition(":")[0]
+    openers = shared.registry.plugins.token_stores()
+    if scheme not in openers:
+        known = ", ".join(sorted(openers)) or "none"
+        message = "no plugin keeps sealed rows at a URL of that scheme"
+        raise ConfigurationError([Problem(("sealed_rows",), message, f"schemes that plugins name: {known}")])
+    rows = openers[scheme](url)
+    if not isinstance(rows, SealedRowStore):
+        raise ConnectorMisconfigured(
+            f"register_token_stores answered {type(rows).__name__} for {scheme}, which keeps no sealed rows"
+        )
+    return rows
 
 
 def ref_of(entry: ConnectorEntry, identity: Identity) -> GrantRef:

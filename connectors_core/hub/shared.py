@@ -31,6 +31,7 @@ class Shared:
     clock: Callable[[], float]
     allow_private_network: bool
     observe: Callable[[Event], None]
+    sealed_rows: str | None = None
     database: Database | None = None
     transactions: TransactionStore | None = None
     handles: HandleStore | None = None

@@ -28,9 +28,11 @@ from connectors_core.errors import (
 )
 from connectors_core.grants import GrantStatus, InactiveReason, TokenStore
 from connectors_core.hookspecs import DISCARD, hookimpl
+from connectors_core.storage.database import open_database
 from connectors_core.storage.memory_tokens import MemoryTokenStore
 from connectors_core.vault import Keyring
 from connectors_core.vault.outbox import Outcome
+from connectors_core.vault.rows import SqlSealedRows
 
 REDIRECT_URI = "https://host.example/callback/acme"
 KEYS = Keyring({"k1": os.urandom(32)})
@@ -324,6 +326,50 @@ async def test_tokens_go_where_the_plugin_says(registry, tmp_path, clock):
         assert await plugin.east.state("default", there.id) is None
         with pytest.raises(ConnectorMisconfigured, match="not a token store"):
             await hub.link(await grant(hub, "4 a"), owner="wrong:4")
+
+
+class RowStores:
+    """A plugin's sealed rows: here in the same file, by a connection of its own."""
+
+    def __init__(self, file):
+        self.file, self.opened = file, []
+
+    @hookimpl
+    def register_token_stores(self):
+        return {"elsewhere": self.open, "broken": lambda url: object()}
+
+    def open(self, url):
+        self.opened.append((url, SqlSealedRows(open_database(f"sqlite:///{self.file}"))))
+        return self.opened[-1][1]
+
+
+async def test_sealed_rows_are_kept_where_a_plugin_keeps_them(registry, tmp_path, clock):
+    file = tmp_path / "hub.db"
+    plugin = RowStores(file)
+    registry.plugins.register(plugin)
+    where = {"database": f"sqlite:///{file}", "keys": KEYS, "clock": clock}
+    async with Hub(registry, **where, sealed_rows="elsewhere://there") as hub:
+        hub.add("acme", token_storage=True)
+        identity = await hub.link(await grant(hub), owner="user:42")
+        [(url, rows)] = plugin.opened
+        assert url == "elsewhere://there"
+        assert await rows.find("default", identity.id, kind="tokens") is not None
+        assert await opened(hub, identity)
+        await rows._database.aclose()
+
+
+@pytest.mark.parametrize(
+    ("url", "error"), [("nobody://there", ConfigurationError), ("broken://there", ConnectorMisconfigured)]
+)
+async def test_a_sealed_row_store_that_is_none_is_told_when_the_hub_opens(
+    registry, tmp_path, clock, url, error
+):
+    registry.plugins.register(RowStores(tmp_path / "hub.db"))
+    with pytest.raises(error):
+        async with Hub(
+            registry, database=f"sqlite:///{tmp_path}/hub.db", keys=KEYS, clock=clock, sealed_rows=url
+        ):
+            pass
 
 
 async def test_without_a_key_a_hub_that_would_store_tokens_does_not_start(registry, tmp_path):
