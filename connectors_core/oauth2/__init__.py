@@ -9,8 +9,9 @@ from .authorization import (
     build_authorization_uri,
     check_extra_parameters,
 )
-from .client_auth import ClientAuthentication, SigningKey, choose_auth_method, read_signing_key
+from .client_auth import ClientAuthentication, SigningKey, choose_auth_method, read_signing_key, sign_jwt
 from .connector import OAuth2Config, OAuth2Connector
+from .json_body import read_json
 from .pkce import create_code_verifier, s256_code_challenge
 from .profile_map import ProfileMap
 from .revocation import build_revocation_request, read_revocation_response
@@ -39,9 +40,11 @@ __all__ = [
     "check_extra_parameters",
     "choose_auth_method",
     "create_code_verifier",
+    "read_json",
     "read_revocation_response",
     "read_signing_key",
     "read_token_response",
     "request_secrets",
     "s256_code_challenge",
+    "sign_jwt",
 ]

@@ -63,8 +63,9 @@ class BearerApi:
     def __repr__(self) -> str:
         return f"<BearerApi {', '.join(sorted(self._hosts))}>"
 
-    async def get(
+    async def request(
         self,
+        method: str,
         url: str,
         *,
         params: Mapping[str, str] | None = None,
@@ -79,15 +80,16 @@ class BearerApi:
             host = authority(url)
             if not await self._may_be_sent_to(host):
                 raise ConnectorMisconfigured(f"{host} is not among the api_hosts", step=Step.USERINFO)
-            request = self._request(append_query(url, params or {}), headers or {})
+            request = self._request(method, append_query(url, params or {}), headers or {})
         except (ValueError, httpx.InvalidURL):
             raise ConnectorMisconfigured(
                 "the API request cannot be sent as it is", step=Step.USERINFO
             ) from None
         return await self._runtime.send(request)
 
-    async def get_json(
+    async def request_json(
         self,
+        method: str,
         url: str,
         *,
         params: Mapping[str, str] | None = None,
@@ -96,9 +98,9 @@ class BearerApi:
         """Return the decoded body of a successful answer.
 
         Raises ProviderUnavailable or InvalidResponse for another status, InvalidResponse for a body
-        that is not JSON, else as ``get``.
+        that is not JSON, else as ``request``.
         """
-        response = await self.get(url, params=params, headers=headers)
+        response = await self.request(method, url, params=params, headers=headers)
         host = authority(url)
         raise_if_unavailable(response, host, now=self._runtime.now(), step=Step.USERINFO)
         if not 200 <= response.status_code < 300:
@@ -108,18 +110,38 @@ class BearerApi:
         except ValueError as error:
             raise InvalidResponse(f"the answer of {host} {error}", step=Step.USERINFO) from None
 
+    async def get(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """As ``request`` by GET."""
+        return await self.request("GET", url, params=params, headers=headers)
+
+    async def get_json(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """As ``request_json`` by GET."""
+        return await self.request_json("GET", url, params=params, headers=headers)
+
     async def _may_be_sent_to(self, host: str) -> bool:
         if host in self._hosts or self._server is None:
             return host in self._hosts
         userinfo_endpoint = (await self._server.server_metadata()).userinfo_endpoint
         return userinfo_endpoint is not None and host == authority(userinfo_endpoint)
 
-    def _request(self, url: str, headers: Mapping[str, str]) -> httpx.Request:
+    def _request(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Request:
         if any(c in "\r\n\0" for pair in headers.items() for text in pair for c in text):
             raise ValueError("a header holds control characters")
         if not (self._access_token.isascii() and self._access_token.isprintable()):
             raise ValueError("the access token is not visible ASCII")
-        request = httpx.Request("GET", url, headers=dict(headers))
+        request = httpx.Request(method, url, headers=dict(headers))
         request.headers.setdefault("Accept", "application/json")
         request.headers.setdefault("User-Agent", "connectors-core")
         request.headers["Authorization"] = f"Bearer {self._access_token}"

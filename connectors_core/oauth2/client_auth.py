@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -174,10 +175,27 @@ class ClientAuthentication:
             # Not import_key: it warns of a short secret, which is the server's to choose.
             secret = (self.client_secret or "").encode()
             key, algorithm, kid = OctKey(secret, secret), self.secret_algorithm, None
-        header = {"typ": "JWT", "alg": algorithm, **({} if kid is None else {"kid": kid})}
-        signing_input = b".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
-        signature = JWSRegistry.algorithms[algorithm].sign(signing_input, key)
-        return b".".join((signing_input, _base64url(signature))).decode("ascii")
+        return _signed(claims, key, algorithm, kid)
+
+
+def sign_jwt(claims: Mapping[str, Any], key: SigningKey) -> str:
+    """Return ``claims`` as a JWT signed with ``key``, for client secrets and assertions of a server's own.
+
+    Raises ConfigurationError where the key cannot sign. RFC 7519 §7.1.
+    """
+    try:
+        return _signed(claims, key.key, key.algorithm, key.kid)
+    except (JoseError, ValueError, TypeError):
+        raise ConfigurationError([Problem((), "the signing key cannot be used")]) from None
+
+
+def _signed(
+    claims: Mapping[str, Any], key: OctKey | RSAKey | ECKey | OKPKey, algorithm: str, kid: str | None
+) -> str:
+    header = {"typ": "JWT", "alg": algorithm, **({} if kid is None else {"kid": kid})}
+    signing_input = b".".join(_base64url(json.dumps(part).encode()) for part in (header, dict(claims)))
+    signature = JWSRegistry.algorithms[algorithm].sign(signing_input, key)
+    return b".".join((signing_input, _base64url(signature))).decode("ascii")
 
 
 def _base64url(octets: bytes) -> bytes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import httpx
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from ..connector import Api, CallbackIssuer, Connector, ConnectorConfig, Relaxation, Runtime
 from ..endpoints import check_endpoint, check_issuer
@@ -37,14 +37,20 @@ from .pkce import s256_code_challenge
 from .profile_map import ProfileMap
 from .relaxations import relaxations_of
 from .revocation import build_revocation_request, read_revocation_response
-from .token_endpoint import build_code_request, build_refresh_request, read_token_response, request_secrets
+from .token_endpoint import (
+    build_code_request,
+    build_refresh_request,
+    form_request,
+    read_token_response,
+    request_secrets,
+)
 
 
 class OAuth2Config(ConnectorConfig):
     """What every OAuth 2.0 client needs. ``scope`` replaces the type's scopes; white space separates."""
 
-    client_id: str
-    client_secret: SecretStr | None = None
+    client_id: str = Field(min_length=1)
+    client_secret: Annotated[SecretStr, Field(min_length=1)] | None = None
     scope: str | None = None
 
 
@@ -229,15 +235,33 @@ class OAuth2Connector(Connector):
         renewed = await self._grant(request, asked or tokens.scopes, now, Step.REFRESH)
         return await self.accept(renewed, server=server, transaction=None, callback=None, previous=tokens)
 
+    async def request_grant(self, form: Mapping[str, str], *, requested: Iterable[str] = ()) -> TokenSet:
+        """What the token endpoint gives for a grant of the server's own. RFC 6749 §4.5.
+
+        ``form`` holds ``grant_type`` and all else but the client's authentication; its values stay
+        out of messages. ``requested`` are the scopes asked for. Raises as a code exchange.
+        """
+        server, now = await self.server_metadata(), self.runtime.now()
+        endpoint = self.endpoint(server, "token_endpoint", step=Step.TOKEN_EXCHANGE)
+        authentication = self.client_authentication(server)
+        request = form_request(endpoint, form, authentication, now=now, step=Step.TOKEN_EXCHANGE)
+        return await self._grant(request, requested, now, Step.TOKEN_EXCHANGE, secrets=form.values())
+
     async def _grant(
-        self, request: httpx.Request, requested: Iterable[str], now: float, step: Step
+        self,
+        request: httpx.Request,
+        requested: Iterable[str],
+        now: float,
+        step: Step,
+        *,
+        secrets: Iterable[str] = (),
     ) -> TokenSet:
         separator = self.granted_scope_separator
         return read_token_response(
             await self.runtime.send(request),
             requested=requested,
             now=now,
-            secrets=request_secrets(request),
+            secrets=(*request_secrets(request), *secrets),
             step=step,
             scope_separator=self.scope_separator if separator is None else separator,
             encoding=self.token_response_encoding,
@@ -261,20 +285,22 @@ class OAuth2Connector(Connector):
         return tokens
 
     async def revoke(self, tokens: TokenSet) -> None:
-        """Revoke the refresh token, then the access token. RFC 7009.
+        """Revoke the refresh token, then the access token, where there is one. RFC 7009.
 
         Raises ConnectorMisconfigured where the server cannot, TokenEndpointError, TransportError.
         """
         server = await self.server_metadata()
         endpoint = self.endpoint(server, "revocation_endpoint", step=Step.REVOCATION)
         authentication = self.client_authentication(server)
-        if tokens.refresh_token is not None:
+        if tokens.refresh_token:
             await self._revoke(endpoint, tokens.refresh_token, "refresh_token", authentication)
+        if not tokens.access_token:
+            return
         try:
             await self._revoke(endpoint, tokens.access_token, "access_token", authentication)
         except TokenEndpointError as error:
             # Access tokens may be out of a server's reach: only refresh tokens MUST be revocable (§2).
-            if tokens.refresh_token is None or error.error != "unsupported_token_type":
+            if not tokens.refresh_token or error.error != "unsupported_token_type":
                 raise
 
     async def _revoke(

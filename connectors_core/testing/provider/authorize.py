@@ -68,7 +68,7 @@ def authorize(provider: Provider, request: Request, recorded: Recorded) -> Respo
 
 
 def _problem(provider: Provider, parameters: dict[str, str]) -> str:
-    scopes = parameters.get("scope", "").split()
+    scopes = provider.scopes_of(parameters.get("scope", ""))
     challenge = parameters.get("code_challenge")
     if parameters.get("response_type") != "code":
         return "unsupported_response_type"
@@ -88,7 +88,7 @@ def _problem(provider: Provider, parameters: dict[str, str]) -> str:
 def _decide(
     provider: Provider, request: Request, client: Client, parameters: dict[str, str], decided: Pairs
 ) -> Response:
-    scopes = tuple(dict.fromkeys(parameters.get("scope", "").split()))
+    scopes = tuple(dict.fromkeys(provider.scopes_of(parameters.get("scope", ""))))
     hint = parameters.get("login_hint", "")
     if provider.consent == "automatic":
         if provider.denies_with:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import hmac
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -46,7 +45,7 @@ def _authenticate(
         return _assertion(provider, form)
     client = _known(provider, form.get("client_id", ""))
     if "client_secret" in form:
-        if not hmac.compare_digest(form["client_secret"].encode(), client.secret.encode()):
+        if not client.has_secret(form["client_secret"]):
             raise Refused("invalid_client", "wrong secret", status=401)
         return client, "client_secret_post"
     if client.method == ANY_METHOD:
@@ -72,7 +71,7 @@ def _basic(provider: Provider, authorization: str) -> Client:
     if provider.basic_encoded:
         client_id, secret = unquote_plus(client_id), unquote_plus(secret)
     client = _known(provider, client_id)
-    if not hmac.compare_digest(secret.encode(), client.secret.encode()):
+    if not client.has_secret(secret):
         raise Refused("invalid_client", "wrong secret", status=401)
     return client
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ class Client:
 
     ``key`` is the client's own for ``private_key_jwt``; only its public half is looked at.
     ``assertion_audience`` is what an assertion's ``aud`` must be, as the only value: ``issuer`` or
-    ``token_endpoint``.
+    ``token_endpoint``. ``accepts`` judges secrets that the client makes itself, instead of ``secret``.
     """
 
     client_id: str = "client-1"
@@ -28,6 +29,12 @@ class Client:
     method: str = ANY_METHOD
     key: SigningKey | None = field(default=None, repr=False)
     assertion_audience: str = "issuer"
+    accepts: Callable[[str], bool] | None = field(default=None, repr=False)
+
+    def has_secret(self, given: str) -> bool:
+        if self.accepts is not None:
+            return self.accepts(given)
+        return hmac.compare_digest(given.encode(), self.secret.encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
@@ -102,6 +102,11 @@ class SigningKey:
             secret = self.private.private_numbers().private_value
             return {**self.jwk(), "d": b64(secret.to_bytes(_CURVES[self.algorithm[2:]][2], "big"))}
         return {**self.jwk(), "d": b64(self.private.private_bytes_raw())}
+
+    def pem(self) -> str:
+        """The private key in PEM, as consoles hand it out. RFC 5958."""
+        encoding, no_password = serialization.Encoding.PEM, serialization.NoEncryption()
+        return self.private.private_bytes(encoding, serialization.PrivateFormat.PKCS8, no_password).decode()
 
     def sign(self, data: bytes) -> bytes:
         return sign(self.algorithm, self.private, data)

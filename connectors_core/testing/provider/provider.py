@@ -57,6 +57,9 @@ class Provider:
         *("openid", "profile", "email", "phone", "offline_access"),
         *("calendar", "read:user", "user:email"),
     )
+    scope_separator: str = " "
+    granted_scope_separator: str = ""
+    """What separates scopes in answers, where that differs from requests."""
     response_modes: tuple[str, ...] = ("query", "form_post")
     auth_methods: tuple[str, ...] = _METHODS
     basic_encoded: bool = True
@@ -223,6 +226,10 @@ class Provider:
     def signed(self, claims: Any, *, secret: str = "") -> str:
         """``claims`` as a JWS of the current key."""
         return statements.signed(self, claims, secret=secret)
+
+    def scopes_of(self, text: str) -> list[str]:
+        """The scopes of a request, in order."""
+        return [scope for scope in text.split(self.scope_separator) if scope]
 
     def number_of(self, person: Person) -> int:
         """A person's numeric id at a plain OAuth server."""

@@ -75,14 +75,15 @@ def _payload(provider: Provider, grant: Grant, scopes: tuple[str, ...]) -> dict[
         "expires_in": provider.access_token_lifetime,
     }
     if provider.states_scope:
-        payload["scope"] = " ".join(scopes)
+        separator = provider.granted_scope_separator or provider.scope_separator
+        payload["scope"] = separator.join(scopes)
     return payload
 
 
 def _refresh(provider: Provider, client: Client, form: Mapping[str, str]) -> dict[str, Any]:
     value = form.get("refresh_token", "")
     known = provider.ledger.refresh_tokens.get(value)
-    asked = tuple(form["scope"].split()) if "scope" in form else None
+    asked = tuple(provider.scopes_of(form["scope"])) if "scope" in form else None
     if known is not None and asked is not None and not set(asked) <= set(known.grant.scopes):
         raise Refused("invalid_scope", "more than was granted")
     entry = provider.ledger.use_refresh_token(

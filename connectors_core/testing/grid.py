@@ -1,0 +1,73 @@
+"""Which of the named cases a connector can meet, and what must come of them there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from ..oauth2 import OAuth2Connector
+from ..oidc import OIDCConnector
+from .provider import CASES, Case, Provider, Scenario
+
+_DISCOVERY = {"metadata", "answer_discovery"}
+_OPENID = {"jwks", "answer_jwks", "header", "claims", "id_token", "userinfo", "answer_userinfo",
+           "refresh_claims"}  # fmt: skip
+_OPENID_ALONE = {"token_endpoint.no-id-token", "refresh.no-id-token"}
+SLOW = {"token_endpoint.trickle", "token_endpoint.silence"}
+"""Cases that end with the deadline of the request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ability:
+    """What a connector does that cases are about."""
+
+    openid: bool
+    discovers: bool
+    refreshes: bool
+    issuer: str | None
+    iss_required: bool
+    reads_forms: bool
+    pkce: bool
+
+    @classmethod
+    async def of(cls, connector: OAuth2Connector, provider: Provider) -> Ability:
+        server = connector.server
+        return cls(
+            openid=isinstance(connector, OIDCConnector),
+            discovers=server is None,
+            refreshes=provider.refresh_tokens != "never",
+            issuer=(await connector.callback_issuer()).issuer,
+            iss_required=server is not None and server.authorization_response_iss_parameter_supported,
+            reads_forms=connector.token_response_encoding != "json",
+            pkce=not connector.pkce_off_because,
+        )
+
+
+def cases_for(ability: Ability, outcomes: Mapping[str, str | None]) -> Iterator[Case]:
+    """The cases that concern such a connector; ``outcomes`` replace the expected codes by case name."""
+    for case in CASES.values():
+        if _concerns(case, ability):
+            expected = outcomes.get(case.name, _expected(case, ability))
+            yield case if expected == case.expected else replace(case, expected=expected)
+
+
+def _concerns(case: Case, ability: Ability) -> bool:
+    stages = case.edits.keys()
+    if not ability.openid and (
+        stages & _OPENID or case.name in _OPENID_ALONE or case.area in ("id_token", "keys", "userinfo")
+    ):
+        return False
+    if not ability.discovers and (stages & _DISCOVERY or case.area == "discovery"):
+        return False
+    if case.scenario is Scenario.REFRESH and not ability.refreshes:
+        return False
+    return ability.reads_forms or case.name != "token_endpoint.form"
+
+
+def _expected(case: Case, ability: Ability) -> str | None:
+    if case.expected == "issuer_mismatch":
+        if ability.issuer is None:
+            return None
+        if case.name == "callback.iss-missing" and not (ability.discovers or ability.iss_required):
+            return None
+    return case.expected
