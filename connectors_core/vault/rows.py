@@ -131,6 +131,20 @@ class SqlSealedRows:
         which = {"tenant": tenant, "connector": connector, "kind": kind, "after": after, "most": most}
         return [_state(row) for row in await self._database.fetch(sql.OF_CONNECTOR, which)]
 
+    async def listed(
+        self,
+        tenant: str,
+        *,
+        kind: str,
+        target: str | None = None,
+        after: tuple[str, str] = ("", ""),
+        most: int = 500,
+    ) -> Sequence[GrantState]:
+        """A page of all grants of a tenant, or of a target, after an (owner, identity)."""
+        which = {"tenant": tenant, "kind": kind, "target": target, "most": most}
+        place = {"owner": after[0], "identity": after[1]}
+        return [_state(row) for row in await self._database.fetch(sql.LISTED, {**which, **place})]
+
     async def deactivate(
         self, tenant: str, connector: str, *, kind: str, reason: InactiveReason, now: float
     ) -> int:

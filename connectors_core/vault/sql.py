@@ -32,6 +32,12 @@ STATES = f"""
     SELECT {_STATE} {_JOINED} WHERE i.tenant = :tenant AND i.owner = :owner AND s.kind = :kind
      ORDER BY s.created_at, i.id
 """
+LISTED = f"""
+    SELECT {_STATE} {_JOINED}
+     WHERE i.tenant = :tenant AND s.kind = :kind AND (:target IS NULL OR s.target = :target)
+       AND (i.owner, i.id) > (:owner, :identity)
+     ORDER BY i.owner, i.id LIMIT :most
+"""
 OF_CONNECTOR = f"""
     SELECT {_STATE} {_JOINED}
      WHERE s.tenant = :tenant AND s.connector = :connector AND s.kind = :kind AND s.identity > :after
