@@ -1,0 +1,415 @@
+"""Verification records, from the request for one to the end of its use."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from connectors_core.testing.provider import Person
+from tests.host.api.conftest import CALLBACK, OTHER_CALLBACK, App, Open, Page, asked
+from tests.host.conftest import BASE, BOB, Running
+
+CAROL = Person(sub="carol-1", claims={"name": "Carol Example", "email": "carol@example.test"})
+
+
+@pytest.fixture
+async def page(served: Running) -> Page:
+    return await Page.signed_in(served)
+
+
+@pytest.fixture
+async def app(page: Page) -> App:
+    return await page.token()
+
+
+async def test_a_record_is_created_with_what_the_browser_needs(app: App) -> None:
+    answer = await app.fetch(
+        "POST",
+        "/api/verification/social",
+        {"connectorId": "acme", "redirectUri": CALLBACK, "scope": "calendar"},
+    )
+    assert answer.status_code == 201
+    said = answer.json()
+    assert sorted(said) == ["authorizationUri", "expiresAt", "verificationRecordId"]
+    sent = asked(said["authorizationUri"])
+    assert sent["redirect_uri"] == CALLBACK
+    assert "calendar" in sent["scope"].split()
+    assert sent["login_hint"] == "alice@example.test"
+    assert said["expiresAt"].endswith("Z")
+    assert said["verificationRecordId"] not in said["authorizationUri"]
+
+
+async def test_the_hint_is_never_the_callers(app: App) -> None:
+    begun = await app.begin(login_hint="victim@example.test", loginHint="victim@example.test")
+    assert asked(begun["authorizationUri"])["login_hint"] == "alice@example.test"
+
+
+async def test_who_links_another_account_is_not_hinted_to_the_first(app: App) -> None:
+    assert "login_hint" not in asked((await app.begin(purpose="link"))["authorizationUri"])
+
+
+async def test_verify_completes_the_record_and_may_be_repeated(app: App, served: Running) -> None:
+    begun = await app.begin()
+    data = await app.visit(begun)
+    for _ in range(2):
+        answer = await app.verify(begun, data)
+        assert (answer.status_code, answer.json()) == (
+            200,
+            {"verificationRecordId": begun["verificationRecordId"]},
+        )
+    assert served.provider.requests.count("token") == 2  # the sign-in, and this
+
+
+async def test_of_two_verifications_at_once_one_sends_the_code(app: App, served: Running) -> None:
+    begun = await app.begin()
+    data = await app.visit(begun)
+    answers = await asyncio.gather(*(app.verify(begun, data) for _ in range(5)))
+    assert sorted({answer.status_code for answer in answers}) in ([200], [200, 400])
+    assert served.provider.requests.count("token") == 2
+    assert served.provider.families_revoked == 0
+
+
+async def test_an_extra_redirect_uri_must_be_the_records(app: App) -> None:
+    begun = await app.begin()
+    data = await app.visit(begun)
+    refused = await app.verify(begun, {**data, "redirectUri": OTHER_CALLBACK})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+    assert (await app.verify(begun, {**data, "redirectUri": CALLBACK})).status_code == 200
+
+
+@pytest.mark.parametrize("state", [None, "another-state-of-somebody", 7])
+async def test_the_state_must_be_the_records(app: App, served: Running, state: Any) -> None:
+    begun = await app.begin()
+    data: dict[str, Any] = {**await app.visit(begun), "state": state}
+    refused = await app.verify(begun, data)
+    assert (refused.status_code, refused.json()["code"]) == (400, "state_mismatch")
+    assert served.provider.requests.count("token") == 1
+
+
+async def test_a_record_is_looked_up_by_its_id_alone(app: App, served: Running) -> None:
+    one, two = await app.begin(), await app.begin(purpose="reauthenticate")
+    refused = await app.verify(two, await app.visit(one))
+    assert (refused.status_code, refused.json()["code"]) == (400, "state_mismatch")
+    assert served.provider.requests.count("token") == 1
+
+
+async def test_a_record_of_another_person_is_not_there(app: App, served: Running) -> None:
+    begun = await app.begin()
+    data = await app.visit(begun)
+    served.at_the_provider_sits(BOB)
+    bob = await (await Page.signed_in(served)).token()
+    before = served.provider.requests.count("token")
+    theirs = await bob.verify(begun, data)
+    nobodys = await bob.verify({"verificationRecordId": "x" * 43}, data)
+    assert theirs.status_code == 404
+    assert theirs.content == nobodys.content
+    assert served.provider.requests.count("token") == before
+
+
+async def test_a_record_ends_after_ten_minutes(app: App, served: Running, page: Page) -> None:
+    begun = await app.begin()
+    data = await app.visit(begun)
+    served.clock.now += 601
+    later = await page.token()
+    refused = await later.verify(begun, data)
+    assert (refused.status_code, refused.json()["code"]) == (400, "transaction_expired")
+
+
+async def test_a_verified_record_ends_too(app: App, served: Running, page: Page) -> None:
+    record = await app.verified(scope="calendar")
+    served.clock.now += 601
+    later = await page.token()
+    refused = await later.fetch(
+        "PATCH", "/my-account/identities/acme/access-token", {"socialVerificationId": record}
+    )
+    assert (refused.status_code, refused.json()["code"]) == (400, "transaction_expired")
+
+
+async def test_a_denied_consent_is_told(app: App, served: Running) -> None:
+    served.provider.denies_with = "access_denied"
+    begun = await app.begin()
+    refused = await app.verify(begun, await app.visit(begun))
+    assert (refused.status_code, refused.json()["code"]) == (403, "access_denied")
+
+
+async def test_nothing_of_a_record_is_readable_in_the_database(app: App, served: Running) -> None:
+    record = await app.verified(scope="calendar")
+    rows = await served.host.hub.database.fetch("SELECT * FROM host_verification_records")
+    shown = repr(rows)
+    assert record not in shown
+    for secret in served.provider.ledger.issued:
+        assert secret not in shown
+
+
+class TestPurpose:
+    async def test_ones_own_identity_is_for_tokens(self, app: App, served: Running) -> None:
+        record = await app.verified(scope="calendar")
+        linked = await app.fetch(
+            "POST", "/my-account/identities", {"newIdentifierVerificationRecordId": record}
+        )
+        assert (linked.status_code, linked.json()["code"]) == (422, "verification_mismatch")
+
+    async def test_an_unknown_identity_is_for_linking(self, app: App, served: Running) -> None:
+        served.at_the_provider_sits(CAROL)
+        record = await app.verified()
+        refused = await app.fetch(
+            "PATCH", "/my-account/identities/acme/access-token", {"socialVerificationId": record}
+        )
+        assert (refused.status_code, refused.json()["code"]) == (422, "verification_mismatch")
+        linked = await app.fetch(
+            "POST", "/my-account/identities", {"newIdentifierVerificationRecordId": record}
+        )
+        assert linked.status_code == 204
+        assert linked.content == b""
+
+    @pytest.mark.parametrize("purpose", [None, "link"])
+    async def test_another_persons_identity_is_a_conflict(
+        self, app: App, served: Running, purpose: str | None
+    ) -> None:
+        served.at_the_provider_sits(BOB)
+        await Page.signed_in(served)
+        begun = await app.begin(**({"purpose": purpose} if purpose else {}))
+        refused = await app.verify(begun, await app.visit(begun))
+        assert (refused.status_code, refused.json()["code"]) == (409, "identity_already_linked")
+
+    @pytest.mark.parametrize("purpose", ["tokens", "reauthenticate"])
+    @pytest.mark.parametrize("known", [True, False])
+    async def test_a_step_up_with_another_account_is_a_mismatch_at_once(
+        self, app: App, served: Running, purpose: str, known: bool
+    ) -> None:
+        served.at_the_provider_sits(BOB)
+        if known:
+            await Page.signed_in(served)
+        begun = await app.begin(purpose=purpose)
+        refused = await app.verify(begun, await app.visit(begun))
+        assert (refused.status_code, refused.json()["code"]) == (422, "verification_mismatch")
+
+    async def test_an_unknown_purpose_is_refused(self, app: App) -> None:
+        body = {"connectorId": "acme", "redirectUri": CALLBACK, "purpose": "sign_in"}
+        refused = await app.fetch("POST", "/api/verification/social", body)
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+
+    async def test_a_step_up_needs_an_identity(self, app: App) -> None:
+        body = {"connectorId": "posting", "redirectUri": CALLBACK, "purpose": "tokens"}
+        refused = await app.fetch("POST", "/api/verification/social", body)
+        assert (refused.status_code, refused.json()["code"]) == (404, "identity_not_found")
+
+
+class TestRedirectUris:
+    @pytest.mark.parametrize(
+        "uri",
+        [
+            "https://yourapp.com/callback/",
+            "https://yourapp.com/callback?x=1",
+            "https://YOURAPP.com/callback",
+            "https://evil.test/callback",
+            f"{BASE}/callback/posting",
+            f"{BASE}/callback/acme/",
+            "//yourapp.com/callback",
+            "javascript:alert(1)",
+        ],
+    )
+    async def test_only_an_applications_exact_string_is_taken(self, app: App, uri: str) -> None:
+        body = {"connectorId": "acme", "redirectUri": uri}
+        refused = await app.fetch("POST", "/api/verification/social", body)
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+        assert "evil" not in refused.text
+
+    async def test_one_uri_does_not_serve_two_connectors_that_do_not_name_themselves(
+        self, app: App
+    ) -> None:
+        await app.begin()
+        body = {"connectorId": "posting", "redirectUri": CALLBACK}
+        refused = await app.fetch("POST", "/api/verification/social", body)
+        assert refused.status_code == 422
+        assert "acme" in refused.json()["detail"]
+        assert "posting" in refused.json()["detail"]
+        answer = await app.fetch("POST", "/api/verification/social", {**body, "redirectUri": OTHER_CALLBACK})
+        assert answer.status_code == 201
+
+    async def test_a_uri_that_a_connector_was_seen_to_use_stays_its_own(
+        self, app: App, served: Running
+    ) -> None:
+        await app.verified()
+        served.at_the_provider_sits(BOB)
+        bob = await (await Page.signed_in(served)).token()
+        refused = await bob.fetch(
+            "POST", "/api/verification/social", {"connectorId": "posting", "redirectUri": CALLBACK}
+        )
+        assert refused.status_code == 422
+
+    async def test_who_only_begins_takes_no_uri_from_others(self, app: App, served: Running) -> None:
+        await app.begin()
+        served.at_the_provider_sits(BOB)
+        bob = await (await Page.signed_in(served)).token()
+        answer = await bob.fetch(
+            "POST", "/api/verification/social", {"connectorId": "posting", "redirectUri": CALLBACK}
+        )
+        assert answer.status_code == 201
+
+    async def test_connectors_that_send_iss_may_share(self, start_api: Open) -> None:
+        running = await start_api()
+        running.provider.callback_iss = "announced"
+        app = await (await Page.signed_in(running)).token()
+        await app.verified()
+        answer = await app.fetch(
+            "POST", "/api/verification/social", {"connectorId": "posting", "redirectUri": CALLBACK}
+        )
+        assert answer.status_code == 201
+
+
+class TestClientState:
+    STATE = "a-state-of-the-clients-own"
+
+    async def test_it_travels_in_place_of_ours(self, app: App) -> None:
+        begun = await app.begin(state=self.STATE)
+        data = await app.visit(begun)
+        assert data["state"] == self.STATE
+        assert (await app.verify(begun, data)).status_code == 200
+
+    async def test_it_is_unique_among_pending_ones(self, app: App, served: Running) -> None:
+        begun = await app.begin(state=self.STATE)
+        served.at_the_provider_sits(BOB)
+        bob = await (await Page.signed_in(served)).token()
+        body = {"connectorId": "acme", "redirectUri": CALLBACK, "state": self.STATE}
+        refused = await bob.fetch("POST", "/api/verification/social", body)
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+        served.provider.people = {"alice-1": Person()}
+        assert (await app.verify(begun, await app.visit(begun))).status_code == 200
+        assert (await bob.fetch("POST", "/api/verification/social", body)).status_code == 201
+
+    async def test_it_is_free_again_when_the_record_has_expired(
+        self, app: App, served: Running, page: Page
+    ) -> None:
+        await app.begin(state=self.STATE)
+        served.clock.now += 601
+        await (await page.token()).begin(state=self.STATE)
+
+    @pytest.mark.parametrize("state", ["x" * 15, "x" * 513, "sixteen-and-\n-more", "ä" * 16, 16, ["x" * 16]])
+    async def test_its_form_is_checked(self, app: App, state: Any) -> None:
+        body = {"connectorId": "acme", "redirectUri": CALLBACK, "state": state}
+        refused = await app.fetch("POST", "/api/verification/social", body)
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+
+    @pytest.mark.parametrize("length", [16, 512])
+    async def test_its_limits_are_within(self, app: App, length: int) -> None:
+        await app.begin(state="s" * length)
+
+
+class TestHostsOwnCallback:
+    OWN = f"{BASE}/callback/acme"
+
+    async def test_the_host_completes_by_itself(self, app: App, page: Page) -> None:
+        begun = await app.begin(redirectUri=self.OWN, scope="calendar")
+        assert begun["authorizationUri"].startswith(f"{BASE}/continue/")
+        pending = await app.verify(begun, {})
+        assert (pending.status_code, pending.json()["code"]) == (422, "verification_pending")
+        gone = await page.browser.get(begun["authorizationUri"])
+        assert gone.status_code == 302
+        assert "calendar" in asked(gone.headers["location"])["scope"]
+        back = await page.browser.come_back(gone)
+        assert back.status_code == 200
+        assert "Acme has answered" in back.text
+        assert (await app.verify(begun, {})).status_code == 200
+
+    async def test_a_posted_answer_completes_it_too(self, served: Running) -> None:
+        page = await Page.signed_in(served, "posting")
+        app = await page.token()
+        begun = await app.begin(connectorId="posting", redirectUri=f"{BASE}/callback/posting")
+        gone = await page.browser.get(begun["authorizationUri"])
+        assert (await page.browser.come_back(gone)).status_code == 200
+        assert (await app.verify(begun, {})).status_code == 200
+
+    async def test_nobody_else_may_follow_the_address(
+        self, app: App, page: Page, served: Running
+    ) -> None:
+        begun = await app.begin(redirectUri=self.OWN)
+        stranger = await served.browser().get(begun["authorizationUri"])
+        assert stranger.status_code == 401
+        served.at_the_provider_sits(BOB)
+        bob = await Page.signed_in(served)
+        refused = await bob.browser.get(begun["authorizationUri"])
+        unknown = await bob.browser.get("/continue/nothing~nothing")
+        assert refused.status_code == 404
+        assert refused.text == unknown.text
+        # It was not used up by them.
+        assert (await page.browser.get(begun["authorizationUri"])).status_code == 302
+        assert (await page.browser.get(begun["authorizationUri"])).status_code == 404
+
+    async def test_the_callback_is_held_to_the_session_before_any_token_request(
+        self, app: App, page: Page, served: Running
+    ) -> None:
+        begun = await app.begin(redirectUri=self.OWN)
+        gone = await page.browser.get(begun["authorizationUri"])
+        before = served.provider.requests.count("token")
+        await page.browser.post("/sign-out")
+        refused = await page.browser.come_back(gone)
+        assert refused.status_code == 409
+        assert "owner_mismatch" in refused.text
+        assert served.provider.requests.count("token") == before
+
+    async def test_somebody_elses_session_in_the_same_browser_is_refused(
+        self, app: App, page: Page, served: Running
+    ) -> None:
+        begun = await app.begin(redirectUri=self.OWN)
+        gone = await page.browser.get(begun["authorizationUri"])
+        await page.browser.post("/sign-out")
+        served.at_the_provider_sits(BOB)
+        await page.browser.sign_in()
+        before = served.provider.requests.count("token")
+        refused = await page.browser.come_back(gone)
+        assert refused.status_code == 409
+        assert served.provider.requests.count("token") == before
+
+    async def test_with_an_applications_uri_the_host_never_completes_by_itself(
+        self, app: App, page: Page, served: Running
+    ) -> None:
+        begun = await app.begin()
+        data = await app.visit(begun)
+        before = served.provider.requests.count("token")
+        refused = await page.browser.get("/callback/acme", query=data)
+        assert refused.status_code == 400
+        assert "state_mismatch" in refused.text
+        assert served.provider.requests.count("token") == before
+        assert (await app.verify(begun, data)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"connectorId": 1}',
+        b'{"connectorId": "acme", "connectorId": "acme"}',
+        b'{"connectorId": NaN}',
+        b'{"connectorId": "acme"}',
+        b'{"redirectUri": "https://yourapp.com/callback"}',
+        b"\xff\xfe",
+        b"[" * 50000,
+        b'{"connectorId": "acme", "redirectUri": "\\ud800"}',
+        b'{"connectorId": "acme", "redirectUri": "https://yourapp.com/callback", "scope": 1}',
+    ],
+)
+async def test_a_malformed_body_is_refused(app: App, body: bytes) -> None:
+    refused = await app.fetch("POST", "/api/verification/social", body)
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+
+
+async def test_a_body_that_is_too_long_is_refused(app: App) -> None:
+    refused = await app.fetch("POST", "/api/verification/social", b" " * 70000)
+    assert refused.status_code == 413
+
+
+async def test_a_scope_with_strange_characters_is_refused(app: App) -> None:
+    body = {"connectorId": "acme", "redirectUri": CALLBACK, "scope": 'a "b"'}
+    refused = await app.fetch("POST", "/api/verification/social", body)
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_scope")
+
+
+async def test_an_unknown_connector_is_not_found(app: App) -> None:
+    body = {"connectorId": "nobody", "redirectUri": CALLBACK}
+    assert (await app.fetch("POST", "/api/verification/social", body)).status_code == 404
