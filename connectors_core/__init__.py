@@ -4,6 +4,7 @@ Connector types are plugins, discovered through the entry-point group ``connecto
 Authors derive from ``connectors_core.oauth2.OAuth2Connector`` or ``connectors_core.oidc.OIDCConnector``.
 """
 
+from .access.token import AccessToken
 from .connector import (
     Api,
     Connector,
@@ -35,6 +36,7 @@ from .tokens import TokenSet
 from .transaction import Callback, Purpose, Transaction
 
 __all__ = [
+    "AccessToken",
     "Api",
     "AuthorizationError",
     "Callback",
