@@ -23,6 +23,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from connectors_core import Hub, Registry
 from connectors_core.cli import main
 from connectors_core.config import load_configuration
+from connectors_core.testing.provider import SigningKey
 from tests.docs.conftest import World
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +44,9 @@ def check_toml(example: Example) -> None:
         return
     path = Path("connectors.toml")
     path.write_text(str(example.parsed), encoding="utf-8")
-    environ = {name: f"fake-{name}-{'x' * 32}" for name in re.findall(r"env:(\w+)", str(example.parsed))}
+    names = re.findall(r"env:(\w+)", str(example.parsed))
+    environ = {name: f"fake-{name}-{'x' * 32}" for name in names}
+    environ |= {name: SigningKey.make("ES256", kid="k").pem() for name in names if "PRIVATE_KEY" in name}
     load_configuration(path, environ=environ)
 
 
