@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 import textwrap
 from pathlib import Path
@@ -281,13 +282,19 @@ def test_an_unreadable_distribution_does_not_spoil_the_others(installation: Any,
         assert "entry_points.txt cannot be read" in torn.cause
 
 
-def test_of_two_copies_of_a_distribution_the_first_counts(installation: Any) -> None:
-    installation.connector("acme", version="1.0")
-    (installation.folder / "acme_acme-2.0.dist-info").mkdir()
-    stale = installation.folder / "acme_acme-2.0.dist-info"
-    (stale / "METADATA").write_text("Metadata-Version: 2.1\nName: acme_acme\nVersion: 2.0\n")
-    (stale / "entry_points.txt").write_text(f"[{TYPES_GROUP}]\nacme = nowhere:Type\n")
-    assert len(Registry.from_entry_points().entries()) == 1
+@pytest.mark.parametrize(("first", "second"), [("acme-acme", "Acme_Acme"), ("Acme.Acme", "acme-acme")])
+def test_of_two_copies_of_a_distribution_the_first_counts_however_it_is_spelled(
+    installation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, second: str
+) -> None:
+    later = tmp_path / "later"
+    later.mkdir()
+    folders = [str(installation.folder), str(later)]
+    discover = importlib.metadata.Distribution.discover
+    monkeypatch.setattr(importlib.metadata, "distributions", lambda: discover(path=folders))
+    installation.add(first, {TYPES_GROUP: {"acme": "nowhere:Type"}}, version="1.0")
+    type(installation)(later).add(second, {TYPES_GROUP: {"acme": "nowhere:Type"}}, version="2.0")
+    [entry] = Registry.from_entry_points().entries()
+    assert (entry.distribution, entry.version) == (first, "1.0")
 
 
 def test_a_plugin_in_a_new_folder_touches_no_file_of_ours(installation: Any) -> None:
