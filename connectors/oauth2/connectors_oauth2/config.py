@@ -76,7 +76,7 @@ class OAuth2ProviderConfig(OAuth2Config):
     )
     revocation_endpoint: EndpointUrl | None = Field(None, description="Where tokens are revoked (RFC 7009).")
     client_id: Text = Field(description="The client id.")
-    client_secret: SecretStr | None = Field(
+    client_secret: Annotated[SecretStr, Field(min_length=1)] | None = Field(
         None, description="The client secret; without it the client is public, or has a private key."
     )
     private_key: SecretStr | None = Field(None, description="For private_key_jwt: PEM or JWK.")

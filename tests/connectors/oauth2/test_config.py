@@ -130,6 +130,10 @@ def test_a_method_needs_what_it_proves(method: str):
     assert told == {"tokenEndpointAuthMethod": f"needs {needed}"}
 
 
+def test_an_empty_client_secret_makes_no_public_client():
+    assert problems(clientSecret="").keys() == {"clientSecret"}
+
+
 def test_an_unknown_method_or_algorithm_is_refused():
     told = problems(
         tokenEndpointAuthMethod="tls_client_auth",

@@ -8,7 +8,14 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
-from connectors_core.connector import CallbackIssuer, EndsSession, Refreshes, Revokes, VerifiesCredential
+from connectors_core.connector import (
+    CallbackIssuer,
+    EndsSession,
+    Refreshes,
+    Revokes,
+    VerifiesCredential,
+    read_config,
+)
 from connectors_core.errors import (
     AnswerLost,
     ConfigurationError,
@@ -241,6 +248,21 @@ async def test_revocation_begins_with_the_refresh_token(make, sender):
     assert len(sender.requests) == 3
 
 
+async def test_a_token_that_is_not_there_is_not_revoked(make, sender):
+    sender.answers = [httpx.Response(200)]
+    await make().revoke(TokenSet(access_token="", refresh_token="rt"))
+    assert [sender.form(i)["token"] for i in range(len(sender.requests))] == ["rt"]
+    await make().revoke(TokenSet(access_token="", refresh_token=""))
+    assert len(sender.requests) == 1
+
+
+@pytest.mark.parametrize("key", ["clientId", "clientSecret"])
+def test_an_empty_client_id_or_secret_is_none(key):
+    with pytest.raises(ConfigurationError) as caught:
+        read_config(OAuth2Config, {"clientId": "client", key: ""})
+    assert [problem.path for problem in caught.value.problems] == [(key,)]
+
+
 async def test_an_access_token_that_cannot_be_revoked_matters_when_it_is_all_there_is(make, sender):
     unsupported = httpx.Response(400, json={"error": "unsupported_token_type"})
     sender.answers = [httpx.Response(200), unsupported]
@@ -324,7 +346,6 @@ async def test_discovery_serves_the_endpoints_and_the_method(make, sender, cache
             "s",
             "client_secret_post",
         ),
-        ("an empty secret is none", SERVER, {}, "", "none"),
     ],
 )
 def test_client_authentication(name, server, attributes, secret, expected, make):
