@@ -12,7 +12,7 @@ from .authorization import (
 from .client_auth import ClientAuthentication, SigningKey, choose_auth_method, read_signing_key, sign_jwt
 from .connector import OAuth2Config, OAuth2Connector
 from .json_body import read_json
-from .pkce import create_code_verifier, s256_code_challenge
+from .pkce import s256_code_challenge
 from .profile_map import ProfileMap
 from .revocation import build_revocation_request, read_revocation_response
 from .token_endpoint import (
@@ -39,7 +39,6 @@ __all__ = [
     "build_revocation_request",
     "check_extra_parameters",
     "choose_auth_method",
-    "create_code_verifier",
     "read_json",
     "read_revocation_response",
     "read_signing_key",
