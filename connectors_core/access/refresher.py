@@ -45,12 +45,12 @@ class Refresher:
         clock: Callable[[], float],
         used_within: float = 7 * DAY,
         every: float = 30.0,
-        at_once: int = 4,
+        at_once: float = 4,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._access, self._store, self._held_of = access, store, held_of
         self._clock, self._used_within, self._every = clock, used_within, every
-        self._at_once, self._sleep = at_once, sleep
+        self._at_once, self._sleep = int(at_once), sleep
 
     async def run(self) -> None:
         """Look for what is due until cancelled."""

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..errors import IdentityAmbiguous, NotFound, NotLinked, StorageError
+from ..grants import GrantState, TokenStore
 from .entry import ConnectorEntry
 
 if TYPE_CHECKING:
     from ..access.access import Access
     from ..access.client import ApiClient
     from ..access.refresh import Held
+    from ..access.refresher import Refresher
     from ..access.token import AccessToken
     from ..connector import Connector
     from .shared import Shared
@@ -116,14 +118,45 @@ class AccessFace:
 
     @property
     def _access(self) -> Access:
-        shared = self._shared
-        if shared.keeping is None:
-            raise StorageError("the hub is not open: use it in `async with`")
-        if shared.access is None:
-            from ..access.access import Access
+        return access_of(self._shared)
 
-            shared.access = Access(clock=shared.clock, observe=shared.observe)
-        return shared.access
+
+def access_of(shared: Shared) -> Access:
+    """The one table of refreshes of an open hub. Raises StorageError."""
+    if shared.keeping is None:
+        raise StorageError("the hub is not open: use it in `async with`")
+    if shared.access is None:
+        from ..access.access import Access
+
+        shared.access = Access(clock=shared.clock, observe=shared.observe)
+    return shared.access
+
+
+def refresher_of(shared: Shared, **options: float) -> Refresher:
+    """Renews ahead what the hub's own store keeps, for all tenants. Raises StorageError."""
+    from ..access.refresh import Held
+    from ..access.refresher import FindsDue, Refresher
+
+    access, keeping = access_of(shared), shared.keeping
+    store = keeping and keeping.default
+    if not isinstance(store, FindsDue) or not isinstance(store, TokenStore):
+        raise StorageError("the token store cannot tell which grants are due")
+
+    async def held_of(state: GrantState) -> Held | None:
+        ref = state.ref
+        entry = shared.connectors.get((ref.tenant, ref.connector))
+        if entry is None or not entry.settings.enabled:
+            return None
+        return Held(
+            tenant=ref.tenant,
+            owner=ref.owner,
+            identity=ref.identity,
+            target=ref.target,
+            connector=entry.connector,
+            store=store,
+        )
+
+    return Refresher(access, store, held_of, clock=shared.clock, **options)
 
 
 def _listed(scopes: str | Iterable[str] | None) -> frozenset[str]:

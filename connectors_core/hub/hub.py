@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import StorageError
 from ..stores import Database
+from .access_tokens import refresher_of
 from .shared import Shared
 from .tenant import Tenant
 from .tokens import check_keys
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
+    from ..access.refresher import Refresher
     from ..config import Configuration
     from ..connector import Sender
     from ..grants import KeyProvider
@@ -156,6 +158,14 @@ class Hub(Tenant):
         """
         access = self._shared.access
         return access is None or await access.drain(timeout)
+
+    def refresher(self, *, used_within: float = 7 * 86400.0, every: float = 30.0) -> Refresher:
+        """What renews ahead the grants that were used within ``used_within`` seconds: ``await .run()``.
+
+        It looks every ``every`` seconds; several processes may have one each. Optional: a grant that
+        is due is also renewed by whoever asks for its token. Raises StorageError.
+        """
+        return refresher_of(self._shared, used_within=used_within, every=every)
 
     async def drain_revocations(self, *, most: int = 100) -> Sequence[Told]:
         """Tell providers of the tokens they are to forget; return what became of each.

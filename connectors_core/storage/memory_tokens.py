@@ -143,6 +143,24 @@ class MemoryTokenStore:
         with self._lock:
             return self._kept.pop((tenant, identity), None) is not None
 
+    async def due(self, *, before: float, used_since: float, now: float, most: int) -> Sequence[GrantState]:
+        """Active grants that end before ``before`` and were used since ``used_since``, soonest first."""
+        with self._lock:
+            states = [kept.state for kept in self._kept.values()]
+        due = [
+            state
+            for state in states
+            if state.reason is None
+            and state.has_refresh_token
+            and state.expires_at is not None
+            and state.expires_at < before
+            and state.used_at is not None
+            and state.used_at >= used_since
+            and (state.retry_at is None or state.retry_at <= now)
+            and (state.lease_until is None or state.lease_until <= now)
+        ]
+        return sorted(due, key=lambda state: state.expires_at or 0.0)[:most]
+
     async def touch(self, tenant: str, identity: str, *, now: float) -> None:
         with self._lock:
             kept = self._kept.get((tenant, identity))

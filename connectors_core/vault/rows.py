@@ -145,6 +145,13 @@ class SqlSealedRows:
         place = {"owner": after[0], "identity": after[1]}
         return [_state(row) for row in await self._database.fetch(sql.LISTED, {**which, **place})]
 
+    async def due(
+        self, *, kind: str, before: float, used_since: float, now: float, most: int
+    ) -> Sequence[GrantState]:
+        """Active grants of all tenants that are due for a refresh and were used, soonest first."""
+        when = {"kind": kind, "before": before, "used_since": used_since, "now": now, "most": most}
+        return [_state(row) for row in await self._database.fetch(sql.DUE, when)]
+
     async def deactivate(
         self, tenant: str, connector: str, *, kind: str, reason: InactiveReason, now: float
     ) -> int:

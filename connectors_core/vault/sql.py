@@ -43,6 +43,13 @@ OF_CONNECTOR = f"""
      WHERE s.tenant = :tenant AND s.connector = :connector AND s.kind = :kind AND s.identity > :after
      ORDER BY s.identity LIMIT :most
 """
+DUE = f"""
+    SELECT {_STATE} {_JOINED}
+     WHERE s.kind = :kind AND s.reason IS NULL AND s.has_refresh_token = 1 AND s.expires_at < :before
+       AND s.used_at >= :used_since AND (s.retry_at IS NULL OR s.retry_at <= :now)
+       AND (s.lease_until IS NULL OR s.lease_until <= :now)
+     ORDER BY s.expires_at LIMIT :most
+"""
 
 ADD = f"""
     INSERT INTO connectors_secrets (tenant, identity, {", ".join(WRITTEN)})

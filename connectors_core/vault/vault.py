@@ -197,6 +197,19 @@ class Vault:
         reason = InactiveReason.CONNECTOR_CHANGED
         return await self._rows.deactivate(tenant, connector, kind=TOKENS, reason=reason, now=now)
 
+    async def due(self, *, before: float, used_since: float, now: float, most: int) -> Sequence[GrantState]:
+        """Active grants whose access token ends before ``before``, used since ``used_since``, soonest first.
+
+        Empty where the row store cannot tell.
+        """
+        find = getattr(self._rows, "due", None)
+        if find is None:
+            return []
+        due: Sequence[GrantState] = await find(
+            kind=TOKENS, before=before, used_since=used_since, now=now, most=most
+        )
+        return due
+
     async def touch(self, tenant: str, identity: str, *, now: float) -> None:
         await self._rows.touch(tenant, identity, kind=TOKENS, now=now, at_most_every=TOUCH_EVERY)
 

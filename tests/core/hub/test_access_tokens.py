@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from connectors_core import ConnectorMetadata, Hub, Purpose, Registry
@@ -18,7 +20,9 @@ from connectors_core.hookspecs import DISCARD, hookimpl
 from connectors_core.http import HttpSender
 from connectors_core.oidc import OIDCConfig, OIDCConnector
 from connectors_core.testing.provider import Client, Person, Provider
+from connectors_core.vault import Keyring
 
+KEYS = Keyring({"k1": b"1" * 32})
 REDIRECT_URI = "https://host.test/callback"
 CONFIG = {"clientId": "client-1", "clientSecret": Client().secret}
 
@@ -225,3 +229,22 @@ async def test_a_closed_hub_serves_nothing(hub, registry):
     closed.add("acme", config=CONFIG)
     with pytest.raises(StorageError):
         await closed.access_token("acme-sso", owner="user-1")
+
+
+@pytest.mark.parametrize("database", [None, "sqlite"])
+async def test_what_is_used_is_renewed_ahead(registry, provider, clock, database, tmp_path):
+    url = database and f"sqlite:///{tmp_path}/hub.db"
+    sender = HttpSender(transport=provider.transport())
+    async with Hub(registry, database=url, keys=KEYS, sender=sender, clock=clock) as hub:
+        hub.add("acme", config=CONFIG, token_storage=True)
+        await sign_in(hub, provider)
+        clock.advance(3400)
+        refresher = hub.refresher(used_within=86400)
+        assert await refresher.round() == 0, "nobody has used it"
+        await hub.access_token("acme-sso", owner="user-1")
+        await asyncio.sleep(0.05)
+        clock.advance(3600)
+        assert await refresher.round() == 1
+        assert await refresher.round() == 0
+        clock.advance(2 * 86400)
+        assert await refresher.round() == 0, "it has not been used for long"
