@@ -15,6 +15,7 @@ from .check import Check
 from .commands import Command, Unavailable, configure, foreign_commands, open_command
 from .db import Db
 from .installed_types import List, Schema
+from .new import New
 from .output import complain
 from .tokens import Tokens
 from .vault import VaultCommand
@@ -26,6 +27,7 @@ CORE: Mapping[str, Command] = {
     "db": Db(),
     "vault": VaultCommand(),
     "tokens": Tokens(),
+    "new": New(),
 }
 
 DEFAULT_CONFIG = "connectors.toml"

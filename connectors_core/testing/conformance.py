@@ -340,7 +340,10 @@ class OAuth2Conformance:
         def edit(own: Mapping[str, Any], provider: Provider) -> dict[str, Any]:
             return {name: value for name, value in {**own, **claims}.items() if name not in gone}
 
-        other = case("kit.unlike", "this test", "other claims", None, claims=edit)
+        def edit_userinfo(own: Mapping[str, Any], provider: Provider) -> dict[str, Any]:
+            return {name: claims.get(name, value) for name, value in own.items() if name not in gone}
+
+        other = case("kit.unlike", "this test", "other claims", None, claims=edit, userinfo=edit_userinfo)
         actor.provider.active.append(other)
         try:
             outcome, error = await self._outcome(actor.sign_in())
