@@ -1,6 +1,6 @@
 """The configuration file: one TOML document, read whole."""
 
-from .connectors import make_connector, read_connector
+from .connectors import group_problems, make_connector, read_connector
 from .load import Configuration, load_configuration, load_host_settings, load_plugin_settings
 from .not_yet import NOT_YET
 from .settings import AppSettings, ConnectorSettings, HostSettings, PluginSettings, RateLimits
@@ -13,6 +13,7 @@ __all__ = [
     "HostSettings",
     "PluginSettings",
     "RateLimits",
+    "group_problems",
     "load_configuration",
     "load_host_settings",
     "load_plugin_settings",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +29,7 @@ def read_connector(
 
     Raises as :func:`make_connector`.
     """
-    return make_connector(connector_id, table, registry, _offline, source=source)[0]
+    return make_connector(connector_id, table, registry, offline, source=source)[0]
 
 
 def make_connector(
@@ -106,7 +106,8 @@ class _Offline:
 OFFLINE = Runtime(sender=_Offline(), metadata_cache=_Offline(), key_cache=_Offline(), clock=time.time)
 
 
-def _offline(settings: ConnectorSettings) -> Runtime:
+def offline(settings: ConnectorSettings) -> Runtime:
+    """For a connector that is only made to see whether it can be."""
     return OFFLINE
 
 
@@ -152,27 +153,38 @@ def shared_targets(targets: Mapping[str, str], *, source: str = "") -> Iterator[
             yield Problem(path, f"is the target of connector {holder}", "give each its own target", source)
 
 
-def mixed_groups(
-    connectors: Mapping[str, ConnectorSettings], registry: Registry, *, source: str = ""
+def group_problems(
+    connector_id: str,
+    settings: ConnectorSettings,
+    connector: Connector,
+    others: Iterable[tuple[str, ConnectorSettings, Connector]],
+    *,
+    source: str = "",
 ) -> Iterator[Problem]:
-    """Identity groups whose members do not share an issuer."""
-    firsts: dict[str, tuple[str, str]] = {}
-    for connector_id, settings in connectors.items():
-        if not settings.identity_group:
-            continue
-        path = (*connectors_path(connector_id), "identity_group")
-        issuer = _issuer(settings, registry)
-        if issuer is None:
-            yield Problem(path, "needs an issuer by discovery", "set issuer, or leave the group", source)
-            continue
-        first, shared = firsts.setdefault(settings.identity_group, (connector_id, issuer))
-        if issuer != shared:
-            message = f"has another issuer than connector {first}"
+    """Why a connector cannot be of its identity group, whose other members are among ``others``.
+
+    Members share one issuer, and each discovers it: an issuer that is only typed in beside endpoints
+    of somebody else's choice would let their owner sign in as anybody of the group.
+    """
+    if not settings.identity_group:
+        return
+    path = (*connectors_path(connector_id), "identity_group")
+    issuer = _discovered(connector)
+    if issuer is None:
+        yield Problem(path, "needs an issuer by discovery", "set issuer alone, or leave the group", source)
+        return
+    for other_id, its, other in others:
+        if its.identity_group == settings.identity_group and _discovered(other) not in (issuer, None):
+            message = f"has another issuer than connector {other_id}"
             yield Problem(path, message, "a group shares one issuer", source)
+            return
 
 
-def _issuer(settings: ConnectorSettings, registry: Registry) -> str | None:
-    for holder in (settings.config, registry.type(settings.type or "")):
-        if isinstance(issuer := getattr(holder, "issuer", None), str):
-            return issuer
-    return None
+def _discovered(connector: Connector) -> str | None:
+    """The issuer that a connector discovers, None where its endpoints come from elsewhere.
+
+    Told by the attributes ``server`` and ``issuer`` of OAuth 2.0 connectors.
+    """
+    issuer = getattr(connector, "issuer", None)
+    discovers = getattr(connector, "server", connector) is None
+    return issuer if discovers and isinstance(issuer, str) and issuer else None

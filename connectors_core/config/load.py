@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from ..connector import Connector, read_config
 from ..errors import ConfigurationError, ConnectorMisconfigured, NotFound, Problem
 from ..registry import Registry, installed_names, normalise
-from .connectors import connectors_path, mixed_groups, read_connector, shared_targets
+from .connectors import connectors_path, group_problems, make_connector, offline, shared_targets
 from .document import read_document, table, unknown_tables
 from .fields import check_identifier
 from .not_yet import without_effect
@@ -92,6 +92,7 @@ class _Reader:
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
         self._targets: dict[str, str] = {}
+        self._made: list[tuple[str, ConnectorSettings, Connector]] = []
         self._stores_tokens = False
         self._host_table = self._table("host")
         named = (self._host_table.get(key) for key in ("vault_keys", "admin_token"))
@@ -111,7 +112,8 @@ class _Reader:
             self._unmatched_lists(lists)
         connectors = self._each("connectors", lambda name, its: self._connector(name, its, registry))
         self._problems += shared_targets(self._targets, source=self._source)
-        self._problems += mixed_groups(connectors, registry, source=self._source)
+        for index, made in enumerate(self._made):
+            self._problems += group_problems(*made, self._made[:index], source=self._source)
         apps = self._each("apps", self._app)
         self._key_source(host)
         self._unreadable_targets(apps)
@@ -166,7 +168,7 @@ class _Reader:
         path = connectors_path(connector_id)
         kind: type[Connector] | None = None
         if isinstance(type_id := its.get("type", connector_id), str):
-            with suppress(NotFound, ConnectorMisconfigured):  # told by read_connector
+            with suppress(NotFound, ConnectorMisconfigured):  # told by make_connector
                 kind = registry.type(type_id)
         target = its.get("target") or (kind and kind.target) or connector_id
         if isinstance(target, str):
@@ -175,7 +177,8 @@ class _Reader:
         config = its.get("config")
         if kind is not None and isinstance(config, Mapping):
             its["config"] = self._resolved(kind, config, (*path, "config"))
-        settings = read_connector(connector_id, its, registry, source=self._source)
+        settings, connector = make_connector(connector_id, its, registry, offline, source=self._source)
+        self._made.append((connector_id, settings, connector))
         update = {
             key: str(self._logo(logo, (*path, key)))
             for key in ("logo", "logo_dark")

@@ -42,6 +42,11 @@ class Type(Connector):
     id = "{id}"
     metadata = ConnectorMetadata(name={{"en": "Test"}})
     Config = Config
+    server = None
+
+    @property
+    def issuer(self):
+        return self.config.issuer
 
     async def authorization_uri(self, transaction): ...
 
