@@ -142,18 +142,22 @@ class _Reader:
         )
 
     def host(self) -> HostSettings | None:
-        """``[host]``; references are resolved in every string of the table but the key source."""
-        resolved = dict(self._host_table)
-        for key, value in self._host_table.items():
-            if not isinstance(value, str) or key == "vault_keys":
+        """``[host]``; references are resolved in every string of it, arrays too, but the key source."""
+        changes, unresolved = {}, set()
+        for place, value in strings(self._host_table):
+            key = place[0]
+            if key == "vault_keys":
                 continue
             secret = key == "admin_token" or (key == "database" and _has_password(value))
-            text = self._references.resolve(value, ("host", key), secret=secret)
-            resolved[key] = text
+            text = self._references.resolve(value, ("host", *map(str, place)), secret=secret)
+            changes[place] = text
             if text is None:
-                del resolved[key]
+                unresolved.add(key)
             elif key == "database" and _has_password(text):
                 self._references.secrets.add(text)
+        resolved = replaced(self._host_table, changes)
+        for key in unresolved:
+            del resolved[key]
         return self._model(HostSettings, resolved, ("host",))
 
     def plugins(self) -> PluginSettings | None:

@@ -15,13 +15,16 @@ from ..errors import Problem
 MAX_FILE = 64 * 1024
 """Bytes of a file that a reference may name."""
 
+KERNEL = (Path("/proc"), Path("/dev"), Path("/sys"))
+"""Where files are views of the system: ``/proc/self/environ`` holds every variable of the process."""
+
 _LOOKS_LIKE_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[./~\w].*")
 
 Place = tuple[str | int, ...]
 
 
 class References:
-    """Resolves the references of one file and remembers every mistake and every secret.
+    """Resolves the references of the file ``source`` and remembers every mistake and every secret.
 
     ``forbidden`` are references that no connector may make. ``literals`` are the places of secrets
     that stand in the file itself; ``secrets`` their values and the resolved ones, to be kept out of
@@ -89,7 +92,14 @@ class References:
         if not name:
             return self._problem(path, "names no file", "write file:PATH")
         try:
-            with self._path(name).open("rb") as stream:
+            file = self._path(name).resolve()
+            if any(file.is_relative_to(folder) for folder in KERNEL) or (
+                file.exists() and not file.is_file()
+            ):
+                return self._problem(path, f"the file {name} is no regular file", "name a file of its own")
+            if file == Path(self._source).resolve():
+                return self._problem(path, f"the file {name} is this file itself", "name a file of its own")
+            with file.open("rb") as stream:
                 content = stream.read(MAX_FILE + 1)
             if len(content) > MAX_FILE:
                 return self._problem(path, f"the file {name} is larger than {MAX_FILE} bytes")
@@ -98,6 +108,8 @@ class References:
             return self._problem(path, f"the file {name} cannot be read: {error.strerror}")
         except ValueError:
             return self._problem(path, f"the file {name} does not hold UTF-8 text")
+        except RuntimeError:  # pathlib's, for a loop of links and for "~" of nobody
+            return self._problem(path, f"the file {name} cannot be found")
         return text or self._problem(path, f"the file {name} is empty")
 
     def _path(self, name: str) -> Path:
@@ -106,7 +118,10 @@ class References:
     def _same(self, reference: str) -> str:
         """One spelling for references to one thing."""
         scheme, _, rest = reference.partition(":")
-        return f"file:{self._path(rest).resolve()}" if scheme == "file" and rest else reference
+        try:
+            return f"file:{self._path(rest).resolve()}" if scheme == "file" and rest else reference
+        except (OSError, RuntimeError, ValueError):
+            return reference
 
     def _problem(self, path: tuple[str, ...], message: str, cure: str = "") -> str | None:
         self.problems.append(Problem(path, message, cure, self._source))

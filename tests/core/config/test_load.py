@@ -307,6 +307,48 @@ def test_a_secret_file_that_holds_no_secret_is_a_problem(
         load_configuration(path, registry=registry, environ={})
 
 
+@pytest.mark.parametrize(
+    "name", ["/proc/self/environ", "environ", "/dev/stdin", "/dev/zero", "/sys/kernel/uevent_seqnum", "pipe"]
+)
+def test_a_view_of_the_system_is_no_secret_file(write: Any, registry: Registry, name: str) -> None:
+    path = write(f'[connectors.acme.config]\nclientId = "acme"\nclientSecret = "file:{name}"\n')
+    (path.parent / "environ").symlink_to("/proc/self/environ")
+    os.mkfifo(path.parent / "pipe")
+    with pytest.raises(ConfigurationError, match=f"the file {name} is no regular file"):
+        load_configuration(path, registry=registry, environ={})
+
+
+def test_a_file_that_refers_to_itself_gives_none_of_its_secrets_away(write: Any, registry: Registry) -> None:
+    for name in ("connectors.toml", "link"):
+        path = write(f'[connectors.acme.config]\nclientId = "acme"\nclientSecret = "file:{name}"\n')
+        if name == "link":
+            (path.parent / name).symlink_to(path)
+        with pytest.raises(ConfigurationError, match=f"the file {name} is this file itself"):
+            load_configuration(path, registry=registry, environ={})
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/secret", "loop"])
+def test_a_file_that_leads_nowhere_is_a_problem(write: Any, registry: Registry, name: str) -> None:
+    path = write(
+        f'[host]\nadmin_token = "file:{name}"\n'
+        f'[connectors.acme.config]\nclientId = "acme"\nclientSecret = "file:{name}"\n'
+    )
+    (path.parent / "loop").symlink_to("loop")
+    with pytest.raises(ConfigurationError, match="cannot be found"):
+        load_configuration(path, registry=registry, environ={})
+
+
+def test_references_in_arrays_of_the_host_are_resolved(write: Any) -> None:
+    path = write('[host]\ntrusted_proxies = ["env:PROXIES", "literal:10.0.0.0/8"]\n')
+    host = load_host_settings(path, environ={"PROXIES": "192.0.2.0/24"})
+    assert list(map(str, host.trusted_proxies)) == ["192.0.2.0/24", "10.0.0.0/8"]
+    with pytest.raises(ConfigurationError) as caught:
+        load_host_settings(path, environ={})
+    [problem] = caught.value.problems
+    assert problem.path == ("host", "trusted_proxies", "0")
+    assert problem.message == "the environment variable PROXIES is not set"
+
+
 TOML = st.recursive(
     st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=True) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
