@@ -369,3 +369,11 @@ class VerifiesCredential(Protocol):
 
     async def verify_credential(self, credential: str, *, nonce: str | None) -> TokenSet:
         """The verified claims, as a token set without tokens. Raises IdTokenRejected."""
+
+
+@runtime_checkable
+class VouchesForAddresses(Protocol):
+    """A connector that knows of which domains its provider is the authority on addresses."""
+
+    def email_domains(self, profile: Profile, tokens: TokenSet) -> frozenset[str]:
+        """The domains, lower case, whose verified addresses this answer may be trusted for."""

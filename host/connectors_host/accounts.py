@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from connectors_core.profile import Profile
-from connectors_core.stores import Database
+from connectors_core.stores import Database, Row
 
 COLUMNS = ("name", "avatar", "email", "email_verified", "phone", "phone_verified")
+"""The normalised fields of a profile."""
+EDITABLE = ("name", "avatar")
+"""What a person may write here; an address would have to be verified first."""
+MAX_FIELD = 200
+"""Characters of the longest field that a person writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One person. ``owner`` is the id that identities, sessions and tokens belong to."""
+    """One person. ``owner`` is the id that identities, sessions and tokens belong to.
+
+    ``edited`` are the fields that the person wrote; no provider changes them.
+    """
 
     owner: str
     name: str | None = None
@@ -24,6 +32,7 @@ class Account:
     email_verified: bool | None = None
     phone: str | None = None
     phone_verified: bool | None = None
+    edited: frozenset[str] = frozenset()
     created_at: float = 0.0
     updated_at: float = 0.0
 
@@ -57,6 +66,33 @@ def profile_fields(profile: Profile) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+SELECT = (
+    "SELECT owner, name, avatar, email, email_verified, phone, phone_verified, edited, created_at, updated_at"
+    " FROM host_accounts"
+)
+
+
+def _follows(name: str) -> str:
+    return (
+        f"(' ' || edited || ' ' NOT LIKE :edited_{name} AND CAST(:{name} AS TEXT) IS NOT NULL"
+        f" AND ({name} IS NULL OR {name} = CAST(:was_{name} AS TEXT)))"
+    )
+
+
+def _assignments() -> Iterator[str]:
+    for name in ("name", "avatar", "email", "phone"):
+        yield f"{name} = CASE WHEN {_follows(name)} THEN CAST(:{name} AS TEXT) ELSE {name} END"
+    for name in ("email", "phone"):
+        flag = f"{name}_verified"
+        yield f"{flag} = CASE WHEN {_follows(name)} THEN CAST(:{flag} AS SMALLINT) ELSE {flag} END"
+
+
+SYNCHRONISE = (
+    f"UPDATE host_accounts SET {', '.join(_assignments())}, updated_at = :now"  # noqa: S608
+    " WHERE tenant = :tenant AND owner = :owner"
+)
+
+
 class Accounts:
     """The table ``host_accounts`` of one tenant."""
 
@@ -67,24 +103,23 @@ class Accounts:
 
     async def find(self, owner: str) -> Account | None:
         rows = await self._database.fetch(
-            "SELECT name, avatar, email, email_verified, phone, phone_verified, created_at, updated_at"
-            " FROM host_accounts WHERE tenant = :tenant AND owner = :owner",
+            f"{SELECT} WHERE tenant = :tenant AND owner = :owner",
             {"tenant": self._tenant, "owner": owner},
         )
-        if not rows:
-            return None
-        name, avatar, email, email_verified, phone, phone_verified, created_at, updated_at = rows[0]
-        return Account(
-            owner=owner,
-            name=name,
-            avatar=avatar,
-            email=email,
-            email_verified=_flag(email_verified),
-            phone=phone,
-            phone_verified=_flag(phone_verified),
-            created_at=created_at,
-            updated_at=updated_at,
+        return _account(rows[0]) if rows else None
+
+    async def with_address(self, email: str) -> list[Account]:
+        """The accounts of that address, verified or not. Only the case of ASCII letters is ignored.
+
+        Others have no safe folding: some letters that look or fold alike are other mailboxes.
+        """
+        if not email.isascii():
+            return []
+        rows = await self._database.fetch(
+            f"{SELECT} WHERE tenant = :tenant AND lower(email) = :email ORDER BY created_at, owner",
+            {"tenant": self._tenant, "email": email.lower()},
         )
+        return [account for account in map(_account, rows) if same_address(account.email, email)]
 
     async def ensure(self, owner: str, profile: Profile) -> None:
         """Create the account of ``owner`` from ``profile``; one that is there stays as it is."""
@@ -100,25 +135,51 @@ class Accounts:
             ]
         )
 
-    async def synchronise(self, owner: str, profile: Profile) -> None:
-        """Take over what the provider says now; what it no longer says stays.
+    async def synchronise(self, owner: str, profile: Profile, *, before: Mapping[str, Any]) -> None:
+        """Take over what the provider says now; what it no longer says stays, what was edited too.
 
-        An address and its flag go together.
+        ``before`` is what the same identity said last: a field follows the identity that it came from,
+        so that of several identities none writes over another's. An address and its flag go together.
         """
+        parameters = self._parameters(owner, profile)
+        for name in ("name", "avatar", "email", "phone"):
+            parameters |= {f"was_{name}": before.get(name), f"edited_{name}": f"% {name} %"}
+        await self._database.run([(SYNCHRONISE, parameters)])
+
+    async def edit(self, owner: str, fields: Mapping[str, str]) -> None:
+        """Write fields of ``EDITABLE`` as the person wants them, an empty one as unknown.
+
+        Raises ValueError for another field, one that is too long, or one that is not plain text.
+        """
+        for name, value in fields.items():
+            if name not in EDITABLE or len(value) > MAX_FIELD or not value.isprintable():
+                raise ValueError(name)
+            await self._database.run(
+                [
+                    (
+                        f"UPDATE host_accounts SET {name} = :value, updated_at = :now,"  # noqa: S608
+                        " edited = CASE WHEN ' ' || edited || ' ' LIKE :pattern THEN edited"
+                        " ELSE edited || ' ' || :name END"
+                        " WHERE tenant = :tenant AND owner = :owner",
+                        {
+                            "tenant": self._tenant,
+                            "owner": owner,
+                            "name": name,
+                            "value": value.strip() or None,
+                            "pattern": f"% {name} %",
+                            "now": self._clock(),
+                        },
+                    )
+                ]
+            )
+
+    async def remove(self, owner: str) -> None:
+        """Forget the account, its sessions and its verification records, in one step."""
+        key = {"tenant": self._tenant, "owner": owner}
         await self._database.run(
             [
-                (
-                    "UPDATE host_accounts SET"
-                    " name = COALESCE(:name, name), avatar = COALESCE(:avatar, avatar),"
-                    " email_verified = CASE :email_given WHEN 1 THEN :email_verified ELSE email_verified END,"
-                    " email = COALESCE(:email, email),"
-                    " phone_verified = CASE :phone_given WHEN 1 THEN :phone_verified ELSE phone_verified END,"
-                    " phone = COALESCE(:phone, phone), updated_at = :now"
-                    " WHERE tenant = :tenant AND owner = :owner",
-                    self._parameters(owner, profile)
-                    | {"email_given": int(profile.email is not None)}
-                    | {"phone_given": int(profile.phone is not None)},
-                )
+                (f"DELETE FROM {table} WHERE tenant = :tenant AND owner = :owner", key)  # noqa: S608
+                for table in ("host_sessions", "host_verification_records", "host_accounts")
             ]
         )
 
@@ -133,6 +194,29 @@ class Accounts:
         for flag in ("email_verified", "phone_verified"):
             values[flag] = None if values[flag] is None else int(values[flag])
         return values | {"tenant": self._tenant, "owner": owner, "now": self._clock()}
+
+
+def same_address(one: str | None, other: str | None) -> bool:
+    """Tell whether two addresses are of one mailbox, as far as that is safe to say."""
+    if not one or not other or not one.isascii() or not other.isascii():
+        return False
+    return one.lower() == other.lower()
+
+
+def _account(row: Row) -> Account:
+    owner, name, avatar, email, email_verified, phone, phone_verified, edited, created, updated = row
+    return Account(
+        owner=owner,
+        name=name,
+        avatar=avatar,
+        email=email,
+        email_verified=_flag(email_verified),
+        phone=phone,
+        phone_verified=_flag(phone_verified),
+        edited=frozenset(edited.split()),
+        created_at=created,
+        updated_at=updated,
+    )
 
 
 def _flag(value: int | None) -> bool | None:

@@ -2,42 +2,64 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+
 from starlette.responses import RedirectResponse, Response
 
-from connectors_core.errors import IdentityAlreadyLinked, Step
+from connectors_core.errors import IdentityAlreadyLinked, Step, VaultError
 from connectors_core.flow import Completed
 from connectors_core.stores import Identity
 
 from .accounts import new_owner, profile_fields
 from .cookies import SESSION
 from .errors import HostError
+from .hookspecs import Action
 from .host import Host
+from .linking import keep_identity
+from .plugins import event_of
 from .sessions import Session
 
+log = logging.getLogger("connectors_host")
 
-async def admit(host: Host, completed: Completed, identity: Identity | None) -> str:
-    """The owner that ``completed`` proves: known, or new where sign-up is open.
+
+async def recognise(host: Host, completed: Completed, identity: Identity) -> str:
+    """The owner of a known identity; its profile and tokens follow what ``completed`` brought.
+
+    Raises HostError where a plugin refuses.
+    """
+    owner, entry = identity.owner, host.hub.connector(completed.connector)
+    admitted = await host.plugins.admit(
+        event_of(completed, Action.SIGN_IN, target=identity.target, owner=owner)
+    )
+    profile = replace(completed.profile, **admitted.fields)
+    await host.accounts.ensure(owner, profile)
+    if entry.settings.sync_profile == "sign_in":
+        await host.accounts.synchronise(owner, profile, before=identity.profile)
+        fields = {**identity.profile, **profile_fields(profile)}
+        await host.hub.update_identity_profile(identity.id, fields, owner=owner)
+    try:
+        await host.hub.save_tokens(completed, identity)
+    except VaultError as error:
+        log.warning("tokens of connector %s are not stored: %s", completed.connector, error.code)
+    return owner
+
+
+async def sign_up(host: Host, completed: Completed) -> str:
+    """The owner of a new account for an identity that nobody has.
 
     Of two first sign-ins at once the one whose identity is kept decides whose account it is; the
-    account row comes after, so the other leaves nothing behind. Raises HostError: sign_up_closed.
+    account row comes after, so the other leaves nothing behind. Raises HostError: sign_up_closed,
+    or where a plugin refuses.
     """
-    if identity is None:
-        return await _sign_up(host, completed)
-    if await host.accounts.find(identity.owner) is None:
-        await host.accounts.ensure(identity.owner, completed.profile)
-    if host.hub.connector(completed.connector).settings.sync_profile == "sign_in":
-        fields = {**identity.profile, **profile_fields(completed.profile)}
-        await host.hub.update_identity_profile(identity.id, fields, owner=identity.owner)
-        await host.accounts.synchronise(identity.owner, completed.profile)
-    return identity.owner
-
-
-async def _sign_up(host: Host, completed: Completed) -> str:
-    if not host.settings.sign_up:
+    entry = host.hub.connector(completed.connector)
+    admitted = await host.plugins.admit(event_of(completed, Action.SIGN_UP, target=entry.target, owner=None))
+    owner = admitted.owner or new_owner()
+    if not host.settings.sign_up and await host.accounts.find(owner) is None:
         raise HostError("sign_up_closed", "this person is not known here and sign_up is off")
-    owner = new_owner()
+    completed = replace(completed, profile=replace(completed.profile, **admitted.fields))
     try:
-        await host.hub.link(completed, owner=owner, profile=profile_fields(completed.profile))
+        await keep_identity(host, completed, owner)
     except IdentityAlreadyLinked:
         winner = await host.hub.find_identity(completed)
         if winner is None:
@@ -47,16 +69,25 @@ async def _sign_up(host: Host, completed: Completed) -> str:
     return owner
 
 
-async def enter(host: Host, completed: Completed, *, owner: str, instead_of: Session | None) -> Response:
-    """A new session for ``owner``, and the way on. ``instead_of`` ends with it."""
+async def start_session(
+    host: Host, completed: Completed, *, owner: str, instead_of: Session | None = None
+) -> Session:
+    """A new session for ``owner`` by what ``completed`` brought. ``instead_of`` ends with it."""
     sid = (completed.tokens.claims or {}).get("sid")
-    session = await host.sessions.start(
+    return await host.sessions.start(
         owner,
         connector=completed.connector,
         upstream_sid=sid if isinstance(sid, str) else None,
         id_token_hint=completed.tokens.id_token,
         instead_of=instead_of,
     )
-    response = RedirectResponse(str(completed.data.get("return_to") or "/"), status_code=302)
-    host.cookies.set(response, SESSION, session.id, lifetime=host.sessions.absolute)
+
+
+def onward(
+    host: Host, completed: Completed, session: Session | None = None, *, status: int = 302
+) -> Response:
+    """To where the person wanted to go, with the cookie of a new ``session``."""
+    response = RedirectResponse(str(completed.data.get("return_to") or "/"), status_code=status)
+    if session is not None:
+        host.cookies.set(response, SESSION, session.id, lifetime=host.sessions.absolute)
     return response

@@ -25,6 +25,12 @@ log = logging.getLogger("connectors_host")
 
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "content_too_large"}
 
+_AT_ACCOUNT = (
+    *("identity_already_linked", "identity_not_found", "last_identity"),
+    *("token_storage_disabled", "verification_mismatch"),
+)
+"""Errors that people meet at ``/account``."""
+
 
 def wants_page(request: Request) -> bool:
     """Tell whether a browser asks for a document: those name ``text/html`` in Accept, programs do not."""
@@ -49,7 +55,7 @@ def answer(request: Request, failed: Failure) -> Response:
         explanation=explanation,
         provider=provider,
         failed=failed,
-        again="/sign-in" + _carried(request, failed.return_to),
+        **_onward(request, failed),
     )
 
 
@@ -128,6 +134,16 @@ def _provider(request: Request, connector_id: str | None) -> str | None:
     except NotFound:
         return None
     return name_in(request, entry.name, entry.id)
+
+
+def _onward(request: Request, failed: Failure) -> dict[str, str]:
+    """Where the page of an error leads, and what its button says."""
+    if failed.code == "reauthentication_required":
+        return {"again": "/account/confirm", "again_text": "confirm_you"}
+    if failed.code in _AT_ACCOUNT or failed.return_to == "/account":
+        return {"again": "/account", "again_text": "back_to_account"}
+    text = "continue" if failed.code == "transaction_consumed" else "start_again"
+    return {"again": "/sign-in" + _carried(request, failed.return_to), "again_text": text}
 
 
 def _carried(request: Request, return_to: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -34,8 +34,20 @@ from .headers import OwnHost, SecurityHeaders, content_security_policy
 from .host import Host
 from .logos import Logos
 from .pages import STATIC, Pages
+from .plugins import Plugins
 from .return_to import ReturnToRefused
-from .routes import assets, callback, health, sign_in, sign_out, switch, user
+from .routes import (
+    account,
+    account_changes,
+    assets,
+    callback,
+    health,
+    linking,
+    sign_in,
+    sign_out,
+    switch,
+    user,
+)
 from .sessions import Sessions
 
 CONFIG_VARIABLE = "CONNECTORS_CONFIG"
@@ -47,13 +59,15 @@ def create_app(
     *,
     hub: Hub | None = None,
     clock: Callable[[], float] = time.time,
+    plugins: Iterable[object] = (),
 ) -> Starlette:
     """The identity host as an ASGI application: ``uvicorn --factory connectors_host:create_app``.
 
     ``configuration`` is one that was loaded, or a file; by default ``$CONNECTORS_CONFIG``, else
     ``./connectors.toml``. ``hub`` replaces the hub that would be made of it and is opened and closed
-    with the application; ``clock`` gives seconds since the epoch. Touches no network. Raises
-    ConfigurationError with every mistake of the file.
+    with the application; ``clock`` gives seconds since the epoch; ``plugins`` are asked before
+    installed ones (``docs/host-hooks.md``). Touches no network. Raises ConfigurationError with every
+    mistake of the file, and where a plugin cannot be used.
     """
     if not isinstance(configuration, Configuration):
         configuration = load_configuration(
@@ -61,6 +75,7 @@ def create_app(
         )
     settings, hub = configuration.host, hub or Hub.from_config(configuration, clock=clock)
     logos = Logos(hub.connectors())
+    asked = Plugins.of(plugins, configuration.plugins)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -82,6 +97,7 @@ def create_app(
                     records=Records(database, clock=clock),
                     cookies=Cookies(secure=_secure_cookies(settings)),
                     logos=logos,
+                    plugins=asked,
                     clock=clock,
                 )
                 yield
@@ -132,6 +148,17 @@ def _routes() -> list[BaseRoute]:
         _action("/sign-out", sign_out.sign_out, "GET", "POST"),
         _action("/sign-out/provider", sign_out.leave, "GET"),
         _action("/signed-out", sign_out.signed_out, "GET"),
+        Route("/account", account.page),
+        Route("/account/confirm", account.confirm),
+        Route("/account/export", account.export, methods=["GET"]),
+        _action("/account/continue", account_changes.leave, "GET"),
+        _action("/account/delete", account_changes.delete, "GET", "POST"),
+        _action("/account/link", account_changes.link, "POST"),
+        _action("/account/profile", account_changes.profile, "POST"),
+        _action("/account/reconnect", account_changes.reconnect, "POST"),
+        _action("/account/sessions", account_changes.sessions, "POST"),
+        _action("/account/unlink", account_changes.unlink, "POST"),
+        _action("/linking", linking.linking, "POST"),
         *api_routes(),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),

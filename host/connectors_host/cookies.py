@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 SESSION = "connectors-session"
 TRANSACTION = "connectors-transaction"
+PENDING = "connectors-pending"
+"""Names an identity that waits to be linked."""
 
 
 @dataclass(frozen=True, slots=True)

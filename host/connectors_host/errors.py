@@ -39,6 +39,7 @@ STATUS: Mapping[str, tuple[int, str]] = {
     "reauthentication_required": (403, "A recent sign-in is needed"),
     "insufficient_scope": (403, "The token lacks a scope"),
     "csrf_failed": (403, "The request does not come from this site"),
+    "sign_in_denied": (403, "The sign-in is not allowed here"),
     "sign_up_closed": (403, "New accounts are not accepted"),
     "not_found": (404, "Not found"),
     "identity_not_found": (404, "Not found"),

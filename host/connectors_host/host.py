@@ -17,6 +17,7 @@ from .api.bearer import Bearers
 from .api.records import Records
 from .cookies import SESSION, Cookies
 from .logos import Logos
+from .plugins import Plugins
 from .return_to import ReturnToRefused, check_return_to
 from .sessions import Session, Sessions
 
@@ -33,6 +34,7 @@ class Host:
     records: Records
     cookies: Cookies
     logos: Logos
+    plugins: Plugins
     clock: Callable[[], float]
 
     @classmethod

@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
 
 from connectors_core.flow import Completed
-from connectors_core.profile import IdentityKey, Profile
-from connectors_core.tokens import TokenSet
 from connectors_core.transaction import Purpose
 
-from .accounts import COLUMNS
+from .api import completed_json
 from .host import Host
-from .sessions import Session
 
-PENDING = "switch"
+PENDING = "pending"
 PENDING_LIFETIME = 600.0
 """Seconds that a person has to decide."""
 
 
-async def put_pending(host: Host, session: Session, completed: Completed) -> str:
-    """Keep ``completed`` for the person of ``session``; return the one-time name."""
-    tokens = completed.tokens
-    data: dict[str, Any] = {
-        "owner": session.owner,
-        "connector": completed.connector,
-        "issuer": completed.identity.issuer,
-        "subject": completed.identity.subject,
-        "profile": {name: getattr(completed.profile, name) for name in ("id", *COLUMNS)},
-        "id_token": tokens.id_token,
-        "sid": (tokens.claims or {}).get("sid"),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """What waits, and until when (seconds since the epoch)."""
+
+    completed: Completed
+    until: float
+
+
+async def put_pending(
+    host: Host, completed: Completed, *, owner: str | None, until: float | None = None
+) -> str:
+    """Keep ``completed`` sealed, for ``owner`` or for whoever brings the one-time name; return that."""
+    now = host.clock()
+    until = now + PENDING_LIFETIME if until is None else until
+    data = {
+        "owner": owner,
+        "until": until,
+        "completed": completed_json.written(completed),
+        "raw": dict(completed.profile.raw),
         "data": dict(completed.data),
     }
-    return await host.hub.put_handle(PENDING, data, lifetime=PENDING_LIFETIME)
+    return await host.hub.put_handle(PENDING, data, lifetime=until - now)
 
 
-async def take_pending(host: Host, session: Session, handle: str) -> Completed | None:
-    """What was kept under ``handle`` for the person of ``session``; None when it is gone or another's.
-
-    It comes back without access and refresh tokens, which are not kept.
-    """
-    kept = await host.hub.take_handle(PENDING, handle)
-    if kept is None or kept["owner"] != session.owner:
+async def take_pending(host: Host, handle: str, *, owner: str | None) -> Pending | None:
+    """What was kept under ``handle`` for ``owner``, once; None when it is gone or another's."""
+    kept = await host.hub.take_handle(PENDING, handle) if handle else None
+    if kept is None or kept["owner"] != owner:
         return None
-    return Completed(
-        profile=Profile(**kept["profile"]),
-        tokens=TokenSet(access_token="", id_token=kept["id_token"], claims={"sid": kept["sid"]}),
-        identity=IdentityKey(kept["issuer"], kept["subject"]),
-        connector=kept["connector"],
-        purpose=Purpose.SIGN_IN,
-        owner=None,
-        data=kept["data"],
-    )
+    completed = completed_json.read(kept["completed"], purpose=Purpose.SIGN_IN)
+    profile = replace(completed.profile, raw=kept["raw"])
+    return Pending(completed=replace(completed, profile=profile, data=kept["data"]), until=kept["until"])

@@ -12,6 +12,8 @@ ACTION_ROUTES = (
     "/sign-out",
     "/signed-out",
     "/switch",
+    "/linking",
+    "/account/",
     "/callback/",
     "/continue/",
     "/one-tap/",

@@ -46,8 +46,24 @@ class Session:
         """A value that only a page of this session knows."""
         return _encoded(hmac.digest(self.id.encode(), b"connectors-host csrf", "sha256"))
 
+    @property
+    def handle(self) -> str:
+        """What the session is called in lists; nobody can sign in by it."""
+        return _encoded(_hashed(self.id))
+
     def owns_csrf_token(self, token: str) -> bool:
         return hmac.compare_digest(self.csrf_token.encode(), token.encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionInfo:
+    """A living session as its owner sees it. ``handle`` names it and opens nothing."""
+
+    handle: str
+    connector: str
+    created_at: float
+    last_seen_at: float
+    expires_at: float
 
 
 class Sessions:
@@ -147,6 +163,56 @@ class Sessions:
 
     async def end(self, session_id: str) -> None:
         await self._database.run([self._removal(session_id)])
+
+    async def of_owner(self, owner: str) -> list[SessionInfo]:
+        """The living sessions of a person, the latest used first."""
+        now = self._clock()
+        rows = await self._database.fetch(
+            "SELECT id_hash, connector, created_at, last_seen_at, expires_at FROM host_sessions"
+            " WHERE tenant = :tenant AND owner = :owner AND expires_at > :now AND last_seen_at > :idle_since"
+            " ORDER BY last_seen_at DESC, id_hash",
+            {"tenant": self._tenant, "owner": owner, "now": now, "idle_since": now - self._idle},
+        )
+        return [
+            SessionInfo(
+                handle=_encoded(bytes(id_hash)),
+                connector=connector,
+                created_at=created_at,
+                last_seen_at=last_seen_at,
+                expires_at=expires_at,
+            )
+            for id_hash, connector, created_at, last_seen_at, expires_at in rows
+        ]
+
+    async def end_one(self, owner: str, handle: str) -> bool:
+        """End the session of that handle if it is ``owner``'s; tell whether it was there."""
+        try:
+            id_hash = base64.urlsafe_b64decode(handle + "=" * (-len(handle) % 4))
+        except ValueError:
+            return False
+        ended = await self._database.fetch(
+            "DELETE FROM host_sessions WHERE tenant = :tenant AND owner = :owner AND id_hash = :id_hash"
+            " RETURNING 1",
+            {"tenant": self._tenant, "owner": owner, "id_hash": id_hash},
+        )
+        return bool(ended)
+
+    async def end_all(self, owner: str, *, connector: str | None = None, but: Session | None = None) -> None:
+        """Sign ``owner`` out everywhere, or where ``connector`` was used, ``but`` excepted."""
+        await self._database.run(
+            [
+                (
+                    "DELETE FROM host_sessions WHERE tenant = :tenant AND owner = :owner"
+                    " AND id_hash <> :but AND (CAST(:connector AS TEXT) = '' OR connector = :connector)",
+                    {
+                        "tenant": self._tenant,
+                        "owner": owner,
+                        "but": _hashed(but.id) if but else b"",
+                        "connector": connector or "",
+                    },
+                )
+            ]
+        )
 
     def _removal(self, session_id: str) -> tuple[str, dict[str, Any]]:
         return (

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-PAGES: Mapping[str, Mapping[str, str]] = {
+from .account_texts import ACCOUNT
+
+_PAGES: Mapping[str, Mapping[str, str]] = {
     "en": {
         "sign_in": "Sign in",
         "sign_up": "Create your account",
@@ -83,6 +85,10 @@ PAGES: Mapping[str, Mapping[str, str]] = {
     },
 }
 
+PAGES: Mapping[str, Mapping[str, str]] = {
+    language: {**texts, **ACCOUNT[language]} for language, texts in _PAGES.items()
+}
+
 ERRORS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "en": {
         "access_denied": (
@@ -122,6 +128,31 @@ ERRORS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "sign_up_closed": (
             "No new accounts",
             "You were recognised, but there is no account for you here and new ones are not accepted.",
+        ),
+        "sign_in_denied": (
+            "You cannot sign in here",
+            "You were recognised at {name}, and this site does not let this account in.",
+        ),
+        "reauthentication_required": (
+            "First confirm that it is you",
+            "Your last sign-in is more than ten minutes ago, so this needs another one.",
+        ),
+        "identity_already_linked": (
+            "This account cannot be linked",
+            "It is already in use here. Nothing was changed.",
+        ),
+        "last_identity": (
+            "This is your only way to sign in",
+            "Link another account first; then this one can be unlinked.",
+        ),
+        "verification_mismatch": (
+            "Another account answered",
+            "Choose the account at {name} that is linked here. Nothing was changed.",
+        ),
+        "token_storage_disabled": ("No permissions are kept here", "{name} is used for signing in alone."),
+        "owner_mismatch": (
+            "This was begun by somebody else",
+            "Sign in as the one who began, and start again. Nothing was linked.",
         ),
         "unauthenticated": ("You are not signed in", "Sign in to go on."),
         "csrf_failed": (
@@ -186,6 +217,31 @@ ERRORS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "新しいアカウントは受け付けていません",
             "確認はできましたが、このサイトにアカウントがなく、新規登録は受け付けていません。",
         ),
+        "sign_in_denied": (
+            "ここではサインインできません",
+            "{name} での確認はできましたが、このサイトではこのアカウントを使えません。",
+        ),
+        "reauthentication_required": (
+            "ご本人の確認が必要です",
+            "前回のサインインから 10 分以上たっているため、もう一度サインインしてください。",
+        ),
+        "identity_already_linked": (
+            "このアカウントは連携できません",
+            "すでにこのサイトで使われています。何も変更されていません。",
+        ),
+        "last_identity": (
+            "唯一のサインイン方法です",
+            "先に別のアカウントを連携すると、解除できるようになります。",
+        ),
+        "verification_mismatch": (
+            "別のアカウントから応答がありました",
+            "{name} で、連携中のアカウントを選んでください。何も変更されていません。",
+        ),
+        "token_storage_disabled": ("許可は保存されていません", "{name} はサインインにのみ使われます。"),
+        "owner_mismatch": (
+            "別の方が始めた操作です",
+            "始めた方としてサインインし、最初からやり直してください。何も連携されていません。",
+        ),
         "unauthenticated": ("サインインしていません", "続けるにはサインインしてください。"),
         "csrf_failed": (
             "この要求は受け付けられません",
@@ -216,7 +272,7 @@ ERRORS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 _SAME = {
     "content_too_large": "invalid_request",
     "unsupported_media_type": "invalid_request",
-    "owner_mismatch": "state_mismatch",
+    "linking_required": "state_mismatch",
     "identity_not_found": "not_found",
     "token_not_found": "not_found",
     "invalid_token_response": "provider_error",

@@ -12,9 +12,10 @@ from connectors_core.hub import ConnectorEntry, TokenStatus
 from connectors_core.stores import Identity
 from connectors_core.transaction import Purpose
 
-from ..accounts import profile_fields
 from ..errors import HostError
 from ..host import Host
+from ..linking import link_to
+from ..linking import unlink as unlink_identity
 from .bodies import read_json, text
 from .caller import calling
 from .proof import completed_of, proven, require_recent, use
@@ -38,10 +39,19 @@ async def link(request: Request) -> Response:
     await use(host, record)
     completed = completed_of(record)
     try:
-        await host.hub.link(completed, owner=caller.owner, profile=profile_fields(completed.profile))
-    except ConnectorError:
+        await link_to(host, completed, caller.owner)
+    except (ConnectorError, HostError):
         await host.records.restore(record)
         raise
+    return Response(status_code=204)
+
+
+async def unlink(request: Request) -> Response:
+    """``DELETE /my-account/identities/{target}``: tokens go with it, and the provider is told."""
+    caller = await calling(request, "identities")
+    identity = await identity_at(request, caller.owner)
+    await require_recent(request, caller.session)
+    await unlink_identity(Host.of(request), identity, but=caller.session)
     return Response(status_code=204)
 
 

@@ -17,12 +17,11 @@ from connectors_core.transaction import Purpose
 
 from ..errors import HostError
 from ..host import Host
+from ..linking import is_recent
 from ..sessions import Session
 from . import completed_json
 from .records import Record, Status
 
-RECENT = 600.0
-"""Seconds after a sign-in in which nothing more is asked."""
 HEADER = "logto-verification-id"
 """Carries the id of a record that proves who asks."""
 
@@ -93,7 +92,7 @@ async def require_recent(request: Request, session: Session) -> None:
     fresh record of an account that is the person's already; that one is consumed.
     """
     host = Host.of(request)
-    if host.clock() - session.created_at <= RECENT:
+    if is_recent(host, session):
         return
     needed = HostError("reauthentication_required", "sign in again, or verify a linked account")
     record_id = request.headers.get(HEADER)

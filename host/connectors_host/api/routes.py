@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from . import account as my_account
 from . import identities, token, tokens, verification
 
 Endpoint = Callable[..., Any]
@@ -31,7 +32,12 @@ def routes() -> list[BaseRoute]:
             route
             for account in ("/my-account", "/api/my-account")
             for route in (
+                _route(account, DELETE=my_account.delete),
+                _route(f"{account}/export", GET=my_account.export),
+                _route(f"{account}/sessions", GET=my_account.sessions, DELETE=my_account.end_sessions),
+                _route(f"{account}/sessions/{{id}}", GET=my_account.session, DELETE=my_account.end_session),
                 _route(f"{account}/identities", GET=identities.listed, POST=identities.link),
+                _route(f"{account}/identities/{{target}}", DELETE=identities.unlink),
                 _route(
                     f"{account}/identities/{{target}}/access-token",
                     GET=tokens.read,

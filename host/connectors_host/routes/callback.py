@@ -12,15 +12,16 @@ from connectors_core.flow import Completed
 from connectors_core.hub import ConnectorEntry
 from connectors_core.transaction import Purpose
 
-from ..admission import admit, enter
 from ..api.proof import conclude
 from ..cookies import TRANSACTION
 from ..errors import HostError
 from ..forms import read_body
-from ..host import Host
+from ..host import Host, signs_in
 from ..pages import Pages, name_in
-from ..pending import PENDING_LIFETIME, put_pending
+from ..pending import put_pending
 from ..sessions import Session
+from .arrival import arrive
+from .returned import ACCOUNT, returned
 
 POSTED = "callback"
 """The kind of handle that keeps posted parameters."""
@@ -44,15 +45,16 @@ async def callback(request: Request) -> Response:
         connector=connector_id,
         binding=host.cookies.get(request, TRANSACTION),
         owner=session.owner if session else None,
+        purposes=[each for each in Purpose if each is not Purpose.SIGN_IN or signs_in(entry)],
     )
+    if ACCOUNT in completed.data:
+        return await returned(host, completed)
     if completed.purpose is not Purpose.SIGN_IN:
         return await _verified(request, host, entry, completed)
-    host.sign_in_connector(connector_id)
     identity = await host.hub.find_identity(completed)
     if session and (identity is None or identity.owner != session.owner):
         return await _ask(request, host, session, completed)
-    owner = await admit(host, completed, identity)
-    return await enter(host, completed, owner=owner, instead_of=session)
+    return await arrive(request, host, completed, instead_of=session)
 
 
 async def _verified(request: Request, host: Host, entry: ConnectorEntry, completed: Completed) -> Response:
@@ -95,7 +97,7 @@ async def _ask(request: Request, host: Host, session: Session, completed: Comple
     pages = cast("Pages", request.app.state.pages)
     entry = host.hub.connector(completed.connector)
     account = await host.accounts.find(session.owner)
-    handle = await put_pending(host, session, completed)
+    handle = await put_pending(host, completed, owner=session.owner)
     profile = completed.profile
     return pages.render(
         request,
@@ -107,5 +109,4 @@ async def _ask(request: Request, host: Host, session: Session, completed: Comple
         provider=name_in(request, entry.name, entry.id),
         handle=handle,
         csrf_token=session.csrf_token,
-        lifetime=PENDING_LIFETIME,
     )

@@ -24,6 +24,7 @@ MAX_SCOPE = 2048
 class Button:
     """One "Continue with NAME"."""
 
+    connector: str
     name: str
     href: str
     logo: str | None
@@ -42,7 +43,7 @@ async def page(request: Request) -> Response:
     return pages.render(
         request,
         "sign_in.html",
-        buttons=[_button(request, host, entry, carried) for entry in host.sign_in_connectors()],
+        buttons=buttons_of(request, host, return_to),
         account=signed_in[1] if signed_in else None,
         csrf_token=signed_in[0].csrf_token if signed_in else "",
         return_to=return_to,
@@ -80,8 +81,15 @@ def _scopes(request: Request, entry: ConnectorEntry) -> tuple[str, ...] | None:
     return asked
 
 
+def buttons_of(request: Request, host: Host, return_to: str | None = None) -> list[Button]:
+    """A button for each connector that people sign in with, in order."""
+    carried = "?" + urlencode({"return_to": return_to}) if return_to else ""
+    return [_button(request, host, entry, carried) for entry in host.sign_in_connectors()]
+
+
 def _button(request: Request, host: Host, entry: ConnectorEntry, carried: str) -> Button:
     return Button(
+        connector=entry.id,
         name=name_in(request, entry.name, entry.id),
         href=f"/sign-in/{quote(entry.id, safe='')}{carried}",
         logo=host.logos.address(entry.id, dark=False),

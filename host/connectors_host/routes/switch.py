@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from ..admission import admit, enter
+from ..admission import onward
 from ..csrf import require_own_form
 from ..errors import HostError
 from ..forms import read_form
 from ..host import Host
 from ..pending import take_pending
+from .arrival import arrive
 
 
 async def switch(request: Request) -> Response:
@@ -24,13 +25,14 @@ async def switch(request: Request) -> Response:
     choice = fields.get("choice")
     if choice not in ("stay", "switch"):
         raise HostError("invalid_request", "the choice is neither stay nor switch")
-    completed = await take_pending(host, session, fields.get("handle", ""))
-    if completed is None:
+    waiting = await take_pending(host, fields.get("handle", ""), owner=session.owner)
+    if waiting is None:
         raise HostError("transaction_expired", "there is nothing left to decide")
+    completed = waiting.completed
     if choice == "stay":
-        return RedirectResponse(str(completed.data.get("return_to") or "/"), status_code=303)
+        return onward(host, completed, status=303)
     host.sign_in_connector(completed.connector)
-    owner = await admit(host, completed, await host.hub.find_identity(completed))
-    response = await enter(host, completed, owner=owner, instead_of=session)
-    response.status_code = 303
+    response = await arrive(request, host, completed, instead_of=session)
+    if response.status_code == 302:
+        response.status_code = 303
     return response

@@ -5,16 +5,26 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ..api.caller import bearer
 from ..host import Host
 
 
 async def user(request: Request) -> Response:
-    """``GET /user``. A request with ``Authorization`` is not answered for its cookie."""
-    signed_in = None if "authorization" in request.headers else await Host.of(request).signed_in(request)
+    """``GET /user``. A request with ``Authorization`` is answered for its token, never for its cookie."""
+    host = Host.of(request)
+    if "authorization" in request.headers:
+        caller = await bearer(request)
+        allowed = caller is not None and "profile" in caller.scopes
+        account = await host.accounts.find(caller.owner) if caller and allowed else None
+        said = (
+            {"isAuthenticated": True, "claims": account.claims()} if account else {"isAuthenticated": False}
+        )
+        return JSONResponse(said, headers={"Vary": "Authorization, Cookie"})
+    signed_in = await host.signed_in(request)
     if signed_in is None:
-        return JSONResponse({"isAuthenticated": False}, headers={"Vary": "Cookie"})
+        return JSONResponse({"isAuthenticated": False}, headers={"Vary": "Authorization, Cookie"})
     session, account = signed_in
     return JSONResponse(
         {"isAuthenticated": True, "claims": account.claims(), "csrfToken": session.csrf_token},
-        headers={"Vary": "Cookie"},
+        headers={"Vary": "Authorization, Cookie"},
     )

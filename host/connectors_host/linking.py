@@ -1,0 +1,156 @@
+"""Which account a new identity belongs to. Decided here, never by a page or an application."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from connectors_core.connector import VouchesForAddresses
+from connectors_core.errors import NotFound, VaultError
+from connectors_core.flow import Completed
+from connectors_core.hub import ConnectorEntry
+from connectors_core.profile import Profile
+from connectors_core.stores import Identity
+
+from .accounts import Account, profile_fields, same_address
+from .errors import HostError
+from .hookspecs import Action
+from .host import Host, signs_in
+from .plugins import event_of
+from .sessions import Session
+
+RECENT = 600.0
+"""Seconds for which a sign-in proves who sits there."""
+
+log = logging.getLogger("connectors_host")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What becomes of an unknown identity: linked to ``owner``, asked for proof, or an account of its own."""
+
+    owner: str | None = None
+    ask: bool = False
+
+
+def is_recent(host: Host, session: Session) -> bool:
+    """Tell whether the person of ``session`` signed in within the last ten minutes."""
+    return host.clock() - session.created_at <= RECENT
+
+
+def require_recent(host: Host, session: Session) -> None:
+    """Raise HostError (reauthentication_required) unless ``is_recent``."""
+    if not is_recent(host, session):
+        raise HostError("reauthentication_required", "the last sign-in is more than ten minutes ago")
+
+
+def may_link(entry: ConnectorEntry) -> bool:
+    """Tell whether identities of that connector may join an account that is there."""
+    return entry.settings.enabled and entry.settings.linking != "never"
+
+
+def linkable(host: Host, connector_id: str) -> ConnectorEntry:
+    """The connector of that id, if its identities may be linked. Raises NotFound."""
+    entry = host.hub.connector(connector_id)
+    if not may_link(entry):
+        raise NotFound("there is no connector of that id")
+    return entry
+
+
+def ways_in(host: Host) -> frozenset[str]:
+    """The identity groups that one can sign in with: of enabled connectors with ``sign_in = true``."""
+    return frozenset(entry.group for entry in host.hub.connectors() if signs_in(entry))
+
+
+async def decide(host: Host, completed: Completed) -> Decision:
+    """What becomes of an identity that nobody here has, by the connector's policy.
+
+    An address that the provider does not call verified is nobody's: it neither links nor asks, or
+    whoever types a stranger's address at some provider would learn whether there is an account.
+    """
+    entry, profile = host.hub.connector(completed.connector), completed.profile
+    if not may_link(entry) or not profile.email or profile.email_verified is not True:
+        return Decision()
+    accounts = await host.accounts.with_address(profile.email)
+    if not accounts:
+        return Decision()
+    if entry.settings.linking == "verified_email" and _trusted(entry, completed):
+        proven = [account for account in accounts if await _has_proven(host, account)]
+        if len(proven) == 1:
+            return Decision(owner=proven[0].owner)
+    return Decision(ask=True)
+
+
+def matches(account: Account, profile: Profile) -> bool:
+    """Tell whether ``decide`` may have asked for the way into ``account``."""
+    return profile.email_verified is True and same_address(account.email, profile.email)
+
+
+async def link_to(host: Host, completed: Completed, owner: str) -> Identity:
+    """Link what ``completed`` proves to the account of ``owner``, and save its tokens.
+
+    Raises NotFound where policy forbids it, IdentityAlreadyLinked where it is somebody else's,
+    HostError where a plugin refuses or the account is gone. A key that cannot be reached links
+    nonetheless: ``/account`` then says that no tokens are stored.
+    """
+    entry = linkable(host, completed.connector)
+    admitted = await host.plugins.admit(event_of(completed, Action.LINK, target=entry.target, owner=owner))
+    completed = replace(completed, profile=replace(completed.profile, **admitted.fields))
+    identity = await keep_identity(host, completed, owner)
+    await host.accounts.synchronise(owner, completed.profile, before={})
+    if await host.accounts.find(owner) is None:
+        await host.hub.unlink(identity.id, owner=owner)
+        raise HostError("unauthenticated", headers={"WWW-Authenticate": "Session"})
+    return identity
+
+
+async def keep_identity(host: Host, completed: Completed, owner: str) -> Identity:
+    """``hub.link``, where the tokens of a vault that is out of reach do not stand in the way."""
+    try:
+        return await host.hub.link(completed, owner=owner, profile=profile_fields(completed.profile))
+    except VaultError as error:
+        log.warning("tokens of connector %s are not stored: %s", completed.connector, error.code)
+        identity = await host.hub.find_identity(completed)
+        if identity is None or identity.owner != owner:
+            raise
+        return identity
+
+
+async def unlink(host: Host, identity: Identity, *, but: Session | None = None) -> bool:
+    """Unlink ``identity`` and tell whether it was there; ask ``require_recent`` before.
+
+    What its owner signed in with through its connector ends with it, ``but`` excepted: whoever was let
+    in by a link that is taken back is out again. Raises LastIdentity.
+    """
+    gone = await host.hub.unlink(identity.id, owner=identity.owner, keep_one_of=ways_in(host))
+    if gone:
+        await host.sessions.end_all(identity.owner, connector=identity.connector, but=but)
+    return gone
+
+
+def _trusted(entry: ConnectorEntry, completed: Completed) -> bool:
+    """Tell whether the provider is trusted for the domain of the address.
+
+    The operator's list says so. A connector that knows which domains its provider is the authority
+    of narrows it, and stands for it where it is empty.
+    """
+    domain = (completed.profile.email or "").rpartition("@")[2].lower()
+    listed = frozenset(entry.settings.email_domains)
+    if isinstance(entry.connector, VouchesForAddresses):
+        vouched = entry.connector.email_domains(completed.profile, completed.tokens)
+        listed = listed & vouched if listed else vouched
+    return domain in listed
+
+
+async def _has_proven(host: Host, account: Account) -> bool:
+    """Tell whether the address of an account is verified, and no provider of the person's denies it.
+
+    Without this, whoever signs up first under somebody else's address would receive their identities.
+    """
+    if account.email_verified is not True:
+        return False
+    return not any(
+        same_address(identity.profile.get("email"), account.email)
+        and identity.profile.get("email_verified") is False
+        for identity in await host.hub.identities(account.owner)
+    )

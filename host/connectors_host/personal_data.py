@@ -1,0 +1,78 @@
+"""All that is known of one person: to be taken along, or to be forgotten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .accounts import COLUMNS
+from .host import Host
+
+
+async def export_account(host: Host, owner: str) -> dict[str, Any]:
+    """Everything that is kept about a person, as JSON; tokens by what is known of them, never themselves.
+
+    Times are in seconds since the epoch.
+    """
+    account = await host.accounts.find(owner)
+    return {
+        "owner": owner,
+        "account": {
+            **{name: getattr(account, name) for name in COLUMNS},
+            "edited": sorted(account.edited),
+            "created_at": account.created_at,
+            "updated_at": account.updated_at,
+        }
+        if account
+        else None,
+        "identities": [
+            {
+                "id": status.identity.id,
+                "connector": status.identity.connector,
+                "target": status.identity.target,
+                "issuer": status.identity.key.issuer,
+                "subject": status.identity.key.subject,
+                "profile": dict(status.identity.profile),
+                "created_at": status.identity.created_at,
+                "updated_at": status.identity.updated_at,
+                "tokens": {
+                    "status": status.status.value,
+                    "reason": status.reason.value if status.reason else None,
+                    **(
+                        {
+                            "requested": sorted(status.state.requested),
+                            "scopes": sorted(status.state.scopes),
+                            "scopes_stated": status.state.scopes_stated,
+                            "expires_at": status.state.expires_at,
+                            "created_at": status.state.created_at,
+                            "updated_at": status.state.updated_at,
+                            "used_at": status.state.used_at,
+                        }
+                        if status.state
+                        else {}
+                    ),
+                },
+            }
+            for status in await host.hub.token_states(owner)
+        ],
+        "sessions": [
+            {
+                "connector": session.connector,
+                "created_at": session.created_at,
+                "last_seen_at": session.last_seen_at,
+                "expires_at": session.expires_at,
+            }
+            for session in await host.sessions.of_owner(owner)
+        ],
+    }
+
+
+async def delete_account(host: Host, owner: str) -> None:
+    """Forget a person: identities, with their tokens revoked or about to be, then all rows and sessions.
+
+    The account goes last, so that what fails on the way can be tried again. An identity that was being
+    linked meanwhile goes after it.
+    """
+    for _ in range(2):
+        for identity in await host.hub.identities(owner):
+            await host.hub.unlink(identity.id, owner=owner)
+        await host.accounts.remove(owner)
