@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -242,6 +243,7 @@ def revokes(connector: Connector) -> bool:
     return isinstance(connector, Revokes) and connector.revocation != "none"
 
 
+@lru_cache(maxsize=1024)
 def urls_of(connector: Connector) -> bytes:
     """The digest of the URLs that configuration gave a connector, and of its type.
 
