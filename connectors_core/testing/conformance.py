@@ -191,13 +191,14 @@ class OAuth2Conformance:
         assert kind.id.replace("-", "").replace("_", "").isalnum()
         assert kind.metadata.name.get("en"), "metadata.name needs an English name"
         assert issubclass(kind.Config, ConnectorConfig)
-        package = resources.files(kind.__module__.partition(".")[0])
-        for name in (kind.metadata.logo, kind.metadata.logo_dark, kind.metadata.readme):
-            if name is not None and not name.startswith("https://"):
-                assert package.joinpath(name).is_file(), f"{name} is not in the package"
-        for name in (kind.metadata.logo, kind.metadata.logo_dark):
-            if name is not None and name.endswith(".svg"):
-                drawing = package.joinpath(name).read_text(encoding="utf-8").lower()
+        stated = (kind.metadata.logo, kind.metadata.logo_dark, kind.metadata.readme)
+        for name in stated:
+            if name is None or name.startswith("https://"):
+                continue
+            file = resources.files(kind.__module__.partition(".")[0]).joinpath(name)
+            assert file.is_file(), f"{name} is not in the package"
+            if name.endswith(".svg"):
+                drawing = file.read_text(encoding="utf-8").lower()
                 assert "<script" not in drawing
                 assert "href=" not in drawing
 
