@@ -41,6 +41,7 @@ class SqliteDatabase:
         self.path = None if path is None else Path(path)
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="connectors-sqlite")
 
     async def fetch(self, sql: str, parameters: Parameters = EMPTY) -> list[Row]:
@@ -77,11 +78,14 @@ class SqliteDatabase:
             raise StorageError("the database is closed") from None
 
     def _close(self) -> None:
+        self._closed = True
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def _guarded(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closed:
+            raise StorageError("the database is closed")
         try:
             if self._connection is None:
                 self._connection = connect(self.path, busy_timeout=self._busy_timeout)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,21 @@ from connectors_core.storage import sqlite
 from connectors_core.storage.sqlite import SqliteDatabase
 
 
+@pytest.fixture
+def careless_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An SQLite that was built to do otherwise where it is not told."""
+    connect = sqlite3.connect
+
+    def careless(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)
+        for pragma in ("secure_delete", "synchronous", "foreign_keys"):
+            connection.execute(f"PRAGMA {pragma} = OFF")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", careless)
+
+
+@pytest.mark.usefixtures("careless_sqlite")
 @pytest.mark.parametrize(
     ("pragma", "value"),
     [
@@ -36,6 +53,17 @@ async def test_the_file_and_its_log_are_the_owners_alone(tmp_path: Path) -> None
     await database.fetch("CREATE TABLE t (x)")
     assert modes(tmp_path) == {"a.db": 0o600, "a.db-wal": 0o600, "a.db-shm": 0o600}
     await database.aclose()
+
+
+async def test_a_statement_behind_the_close_opens_nothing_again(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "a.db")
+    await database.fetch("CREATE TABLE t (x)")
+    _, late = await asyncio.gather(database.aclose(), database.fetch("SELECT 1"), return_exceptions=True)
+    assert isinstance(late, StorageError)
+    assert str(late) == "the database is closed"
+    assert modes(tmp_path) == {"a.db": 0o600}
+    with pytest.raises(StorageError, match="the database is closed"):
+        await database.fetch("SELECT 1")
 
 
 async def test_nothing_is_created_before_the_first_statement(tmp_path: Path) -> None:
@@ -82,6 +110,7 @@ async def test_foreign_keys_are_enforced(tmp_path: Path) -> None:
     await database.aclose()
 
 
+@pytest.mark.usefixtures("careless_sqlite")
 async def test_deleted_bytes_are_not_left_in_the_file(tmp_path: Path) -> None:
     database = SqliteDatabase(tmp_path / "a.db")
     await database.fetch("CREATE TABLE t (x)")
