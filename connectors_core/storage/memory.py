@@ -1,13 +1,15 @@
 """Stores in plain Python, for tests and for a host of one process that may forget.
 
-Bounded: when ``most`` rows are pending, the one that expires first makes room.
+Bounded: when a tenant has ``most`` rows pending, the one that expires first makes room. Handles may
+be large, so all of them hold ``most_bytes`` at most; there the tenant that holds most makes room.
 """
 
 from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +19,9 @@ from ..stores import Absent, Identity, TransactionRow
 from .profile_text import dump_profile, load_profile
 
 MOST_ROWS = 100_000
+"""Of one kind and one tenant."""
+MOST_BYTES = 64 << 20
+"""In the handles of all tenants."""
 
 Key = tuple[Any, ...]
 K = TypeVar("K", bound=Key)
@@ -49,7 +54,7 @@ class Expiring(Generic[K, V]):
         """Keep ``value``; return those that had to make room."""
         evicted = []
         while len(self._values) >= self._most:
-            evicted += [gone for _, gone in self._first(1)]
+            evicted += self.evict()
         self._values[key] = value
         self._expiry[key] = expires_at
         heapq.heappush(self._queue, (expires_at, key))
@@ -61,6 +66,10 @@ class Expiring(Generic[K, V]):
     def pop(self, key: K) -> V | None:
         self._expiry.pop(key, None)
         return self._values.pop(key, None)
+
+    def evict(self) -> list[V]:
+        """Drop the entry that expires first, and return it."""
+        return [value for _, value in self._first(1)]
 
     def expired(self, *, now: float, most: int) -> list[V]:
         """Drop up to ``most`` entries that have expired, and return them."""
@@ -75,6 +84,53 @@ class Expiring(Generic[K, V]):
                 yield key, self._values.pop(key)
 
 
+class PerTenant(Generic[K, V]):
+    """An ``Expiring`` for each tenant, the first part of a key: a flood makes nobody else forget."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._of: dict[str, Expiring[K, V]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._of.values()))
+
+    def __contains__(self, key: K) -> bool:
+        return key[0] in self._of and key in self._of[key[0]]
+
+    def get(self, key: K) -> V | None:
+        return self._of[key[0]].get(key) if key[0] in self._of else None
+
+    def replace(self, key: K, value: V) -> None:
+        self._of[key[0]].replace(key, value)
+
+    def add(self, key: K, value: V, *, expires_at: float) -> list[V]:
+        its = self._of.setdefault(key[0], Expiring(self._most))
+        return its.add(key, value, expires_at=expires_at)
+
+    def pop(self, key: K) -> V | None:
+        if key[0] not in self._of:
+            return None
+        value = self._of[key[0]].pop(key)
+        self._forget_empty(key[0])
+        return value
+
+    def evict(self, tenant: str) -> list[V]:
+        gone = self._of[tenant].evict()
+        self._forget_empty(tenant)
+        return gone
+
+    def expired(self, *, now: float, most: int) -> list[V]:
+        gone: list[V] = []
+        for tenant, its in list(self._of.items()):
+            gone += its.expired(now=now, most=most - len(gone))
+            self._forget_empty(tenant)
+        return gone
+
+    def _forget_empty(self, tenant: str) -> None:
+        if not self._of[tenant]:
+            del self._of[tenant]
+
+
 @dataclass(slots=True)
 class _Pending:
     row: TransactionRow
@@ -84,7 +140,7 @@ class _Pending:
 class MemoryTransactions:
     def __init__(self, *, most: int = MOST_ROWS) -> None:
         self._lock = threading.Lock()
-        self._rows: Expiring[tuple[str, bytes], _Pending] = Expiring(most)
+        self._rows: PerTenant[tuple[str, bytes], _Pending] = PerTenant(most)
         self._of_binding: dict[tuple[str, bytes], dict[bytes, float]] = {}
 
     async def add(self, row: TransactionRow, *, most_per_binding: int) -> None:
@@ -139,10 +195,19 @@ class MemoryTransactions:
             self._of_binding.pop(binding, None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Handle:
+    tenant: str
+    sealed: bytes
+    expires_at: float
+
+
 class MemoryHandles:
-    def __init__(self, *, most: int = MOST_ROWS) -> None:
+    def __init__(self, *, most: int = MOST_ROWS, most_bytes: int = MOST_BYTES) -> None:
         self._lock = threading.Lock()
-        self._rows: Expiring[tuple[str, str, bytes], tuple[bytes, float]] = Expiring(most)
+        self._rows: PerTenant[tuple[str, str, bytes], _Handle] = PerTenant(most)
+        self._most_bytes = most_bytes
+        self._bytes: Counter[str] = Counter()
 
     async def put(
         self, tenant: str, kind: str, handle_hash: bytes, sealed: bytes, *, expires_at: float
@@ -150,19 +215,33 @@ class MemoryHandles:
         with self._lock:
             if (tenant, kind, handle_hash) in self._rows:
                 raise StorageError("this handle is there already")
-            self._rows.add((tenant, kind, handle_hash), (sealed, expires_at), expires_at=expires_at)
+            if len(sealed) > self._most_bytes:
+                raise StorageError("a handle is larger than all that may be kept in memory")
+            while self._bytes.total() + len(sealed) > self._most_bytes:
+                self._gone(self._rows.evict(max(self._bytes, key=self._bytes.__getitem__)))
+            handle = _Handle(tenant, sealed, expires_at)
+            self._gone(self._rows.add((tenant, kind, handle_hash), handle, expires_at=expires_at))
+            self._bytes[tenant] += len(sealed)
 
     async def take(self, tenant: str, kind: str, handle_hash: bytes, *, now: float) -> bytes | None:
         with self._lock:
             found = self._rows.pop((tenant, kind, handle_hash))
-        if found is None:
-            return None
-        sealed, expires_at = found
-        return sealed if expires_at > now else None
+            if found is None:
+                return None
+            self._gone([found])
+        return found.sealed if found.expires_at > now else None
 
     async def sweep(self, *, now: float, most: int = 1000) -> int:
         with self._lock:
-            return len(self._rows.expired(now=now, most=most))
+            gone = self._rows.expired(now=now, most=most)
+            self._gone(gone)
+            return len(gone)
+
+    def _gone(self, handles: Iterable[_Handle]) -> None:
+        for handle in handles:
+            self._bytes[handle.tenant] -= len(handle.sealed)
+            if not self._bytes[handle.tenant]:
+                del self._bytes[handle.tenant]
 
 
 class MemoryIdentities:
@@ -239,7 +318,7 @@ def _copy(identity: Identity) -> Identity:
 class MemoryStores:
     """The three stores in memory; nothing outlives the process."""
 
-    def __init__(self, *, most: int = MOST_ROWS) -> None:
+    def __init__(self, *, most: int = MOST_ROWS, most_bytes: int = MOST_BYTES) -> None:
         self.transactions = MemoryTransactions(most=most)
-        self.handles = MemoryHandles(most=most)
+        self.handles = MemoryHandles(most=most, most_bytes=most_bytes)
         self.identities = MemoryIdentities()
