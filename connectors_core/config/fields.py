@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -18,7 +19,10 @@ _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.+)", re.DOTALL)
-_KEY_SOURCES = ("env", "file", "keyring", "aws-kms", "vault-transit")
+KEY_SOURCES = ("env", "file", "keyring", "aws-kms", "vault-transit")
+"""Schemes of ``vault_keys`` that need no plugin."""
+
+_KEY_SCHEME = re.compile(r"[a-z][a-z0-9-]*")
 _LOGOS = (".svg", ".png", ".webp", ".jpg", ".jpeg")
 
 
@@ -70,9 +74,13 @@ def _database(url: str) -> str:
 
 def _key_source(source: str) -> str:
     scheme, colon, rest = source.partition(":")
-    if not colon or scheme not in _KEY_SOURCES or not rest:
-        raise ValueError(f"must begin with one of {', '.join(f'{name}:' for name in _KEY_SOURCES)}")
+    if not colon or not _KEY_SCHEME.fullmatch(scheme) or not rest:
+        raise ValueError(f"must begin with one of {key_sources(KEY_SOURCES)}")
     return source
+
+
+def key_sources(schemes: Iterable[str]) -> str:
+    return ", ".join(f"{scheme}:" for scheme in schemes)
 
 
 def _domain(name: str) -> str:

@@ -18,7 +18,7 @@ from ..errors import ConfigurationError, ConnectorMisconfigured, NotFound, Probl
 from ..registry import Registry, installed_names, normalise
 from .connectors import connectors_path, group_problems, make_connector, offline, shared_targets
 from .document import read_document, table, unknown_tables
-from .fields import check_identifier
+from .fields import KEY_SOURCES, check_identifier, key_sources
 from .not_yet import without_effect
 from .references import References, looks_like_reference, replaced, secret_places, strings
 from .settings import AppSettings, ConnectorSettings, HostSettings, PluginSettings
@@ -115,7 +115,7 @@ class _Reader:
         for index, made in enumerate(self._made):
             self._problems += group_problems(*made, self._made[:index], source=self._source)
         apps = self._each("apps", self._app)
-        self._key_source(host)
+        self._key_source(host, registry)
         self._unreadable_targets(apps)
         self._exposed_literals()
         if strict:
@@ -221,8 +221,13 @@ class _Reader:
             its["secret"] = its["secret"] if secret is None else secret
         return read_config(AppSettings, its, path=path, source=self._source)
 
-    def _key_source(self, host: HostSettings | None) -> None:
-        if host is None or not self._stores_tokens:
+    def _key_source(self, host: HostSettings | None, registry: Registry) -> None:
+        if host is None:
+            return
+        if host.vault_keys is not None and (fault := _unknown_key_source(host.vault_keys, registry)):
+            self._problems.append(Problem(("host", "vault_keys"), fault, source=self._source))
+            return
+        if not self._stores_tokens:
             return
         if host.vault_keys is None:
             message = "is required: a connector stores tokens"
@@ -303,6 +308,18 @@ class _Reader:
             return text
 
         return list(dict.fromkeys(replace(p, message=clean(p.message), cure=clean(p.cure)) for p in problems))
+
+
+def _unknown_key_source(source: str, registry: Registry) -> str:
+    """Why nobody makes keys of ``source``, or ``""``."""
+    scheme = source.partition(":")[0]
+    if scheme in KEY_SOURCES:
+        return ""
+    try:
+        named = registry.plugins.key_providers()
+    except ConnectorMisconfigured as error:
+        return str(error)
+    return "" if scheme in named else f"must begin with one of {key_sources([*KEY_SOURCES, *sorted(named)])}"
 
 
 def _said(models: Mapping[str, BaseModel]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from connectors_core.config import (
     read_connector,
 )
 from connectors_core.errors import ConfigurationError
+from connectors_core.hookspecs import hookimpl
 from connectors_core.registry import Registry
 
 COMPLETE = """
@@ -421,3 +422,18 @@ def test_the_environment_is_the_default(
     path = write('[connectors.acme.config]\nclientId = "a"\nclientSecret = "env:ACME_SECRET"\n')
     config = load_configuration(path, registry=registry).connectors["acme"].config
     assert config.client_secret.get_secret_value() == "fake-secret-of-acme"
+
+
+def test_a_key_source_of_a_plugin_is_taken_and_any_other_refused(write: Any, registry: Registry) -> None:
+    class Hardware:
+        @hookimpl
+        def register_key_providers(self) -> dict[str, Any]:
+            return {"hsm": lambda slot: None}
+
+    path = write('[host]\nvault_keys = "hsm:slot-1"\n')
+    with pytest.raises(ConfigurationError, match=r"must begin with one of env:.*vault-transit:$"):
+        load_configuration(path, registry=registry)
+    registry.plugins.register(Hardware())
+    assert load_configuration(path, registry=registry).host.vault_keys == "hsm:slot-1"
+    with pytest.raises(ConfigurationError, match=r"vault-transit:, hsm:$"):
+        load_configuration(write('[host]\nvault_keys = "hms:slot-1"\n'), registry=registry)
