@@ -217,9 +217,7 @@ class TestRedirectUris:
         assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
         assert "evil" not in refused.text
 
-    async def test_one_uri_does_not_serve_two_connectors_that_do_not_name_themselves(
-        self, app: App
-    ) -> None:
+    async def test_one_uri_does_not_serve_two_connectors_that_do_not_name_themselves(self, app: App) -> None:
         await app.begin()
         body = {"connectorId": "posting", "redirectUri": CALLBACK}
         refused = await app.fetch("POST", "/api/verification/social", body)
@@ -322,9 +320,7 @@ class TestHostsOwnCallback:
         assert (await page.browser.come_back(gone)).status_code == 200
         assert (await app.verify(begun, {})).status_code == 200
 
-    async def test_nobody_else_may_follow_the_address(
-        self, app: App, page: Page, served: Running
-    ) -> None:
+    async def test_nobody_else_may_follow_the_address(self, app: App, page: Page, served: Running) -> None:
         begun = await app.begin(redirectUri=self.OWN)
         stranger = await served.browser().get(begun["authorizationUri"])
         assert stranger.status_code == 401
