@@ -193,5 +193,5 @@ def _key_source(configuration: Configuration) -> str | None:
         return None
     scheme, _, rest = source.partition(":")
     if scheme == "file" and configuration.path is not None:
-        return f"file:{configuration.path.parent / rest}"
+        return f"file:{configuration.path.parent / Path(rest).expanduser()}"
     return source
