@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -123,6 +124,21 @@ class Browser:
     async def sign_in(self, connector: str = "acme", **query: str) -> httpx.Response:
         return await self.come_back(await self.begin(connector, **query))
 
+    async def form(self, path: str, **fields: str) -> httpx.Response:
+        """Post a form of a page of this session."""
+        token = (await self.user()).get("csrfToken", "")
+        return await self.post(path, form={"csrf_token": token, **fields})
+
+    async def begin_at_account(self, path: str, **fields: str) -> httpx.Response:
+        """Post a form of ``/account`` and follow the page in between to the provider's door."""
+        page = await self.form(path, **fields)
+        assert page.status_code == 200, page.text
+        (href,) = set(re.findall(r"/account/continue\?h=[\w%-]+", page.text))
+        return await self.get(href)
+
+    async def link(self, connector: str = "posting") -> httpx.Response:
+        return await self.come_back(await self.begin_at_account("/account/link", connector=connector))
+
     async def user(self) -> dict[str, Any]:
         answer = await self.get("/user", headers={"Accept": "application/json"})
         return dict(answer.json())
@@ -165,6 +181,7 @@ clientSecret = "{secret}"
 
 [connectors.posting]
 type = "posting-oidc"
+{posting}
 [connectors.posting.config]
 clientId = "client-1"
 clientSecret = "{secret}"
@@ -190,8 +207,10 @@ async def start(tmp_path: Path, canary: Canary) -> AsyncIterator[Start]:
             base: str = BASE,
             host: str = "",
             acme: str = "",
+            posting: str = "",
             more: str = "",
             database: str | None = None,
+            plugins: Iterable[object] = (),
         ) -> Running:
             secret = canary.secret("client-secret")
             clock = Clock()
@@ -210,6 +229,7 @@ async def start(tmp_path: Path, canary: Canary) -> AsyncIterator[Start]:
                     database=database or f"sqlite:///{tmp_path}/host.db",
                     host=host,
                     acme=acme,
+                    posting=posting,
                     more=more,
                     secret=secret,
                 )
@@ -218,7 +238,7 @@ async def start(tmp_path: Path, canary: Canary) -> AsyncIterator[Start]:
             configuration = load_configuration(file, registry=registry)
             sender = HttpSender(transport=provider.transport())
             hub = Hub.from_config(configuration, sender=sender, clock=clock)
-            app = create_app(configuration, hub=hub, clock=clock)
+            app = create_app(configuration, hub=hub, clock=clock, plugins=plugins)
             await stack.enter_async_context(app.router.lifespan_context(app))
             stack.push_async_callback(sender.aclose)
             return Running(app, provider, clock, base)
