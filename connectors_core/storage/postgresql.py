@@ -244,10 +244,14 @@ def _unreachable(error: psycopg.Error, parameters: dict[str, Any]) -> StorageErr
     return StorageError(f"PostgreSQL cannot be reached: {said}")
 
 
-def _refused(error: psycopg.Error) -> StorageError:
-    """Without the server's text, which quotes values ("Key (subject)=(…) already exists")."""
+def said(error: psycopg.Error) -> str:
+    """Say what went wrong without the server's text, which quotes values ("Key (x)=(…) already exists")."""
     about = [type(error).__name__]
     if error.sqlstate:
         about.append(error.sqlstate)
     about += filter(None, [error.diag.table_name, error.diag.constraint_name])
-    return StorageError(f"PostgreSQL did not do it: {' '.join(about)}")
+    return " ".join(about)
+
+
+def _refused(error: psycopg.Error) -> StorageError:
+    return StorageError(f"PostgreSQL did not do it: {said(error)}")

@@ -176,9 +176,12 @@ def _run(connection: sqlite3.Connection, statements: Sequence[tuple[str, Paramet
     return rows
 
 
+def said(error: sqlite3.Error) -> str:
+    """Say what went wrong; sqlite3's messages name tables and columns, never values."""
+    return f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
+
+
 def _refused(error: Exception) -> StorageError:
-    """sqlite3's messages name tables and columns, never values; other messages may hold values."""
     if isinstance(error, sqlite3.Error):
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        return StorageError(f"SQLite: {error} ({name})")
+        return StorageError(f"SQLite: {said(error)}")
     return StorageError(f"SQLite cannot store a value ({type(error).__name__})")

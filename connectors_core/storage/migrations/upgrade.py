@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from ...errors import StorageError
+from .. import sqlite
 
 if TYPE_CHECKING:
     from . import Location
@@ -57,7 +59,7 @@ def upgrade_sqlite(connection: sqlite3.Connection, location: Location) -> None:
                     f"the migration of {location.name} breaks a foreign key of table {broken[0]}"
                 )
     except (SQLAlchemyError, CommandError, sqlite3.Error) as error:
-        raise _refused(error, location) from None
+        raise _refused(error, location, sqlite.said) from None
     finally:
         if connection.in_transaction:
             connection.rollback()
@@ -66,15 +68,17 @@ def upgrade_sqlite(connection: sqlite3.Connection, location: Location) -> None:
 
 def upgrade_postgresql(url: str, location: Location) -> None:
     """Upgrade in one transaction; other upgrades of any of our locations wait for it."""
-    from ..postgresql import connect_blocking
+    from .. import postgresql
 
-    engine = create_engine("postgresql+psycopg://", creator=lambda: connect_blocking(url), poolclass=NullPool)
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: postgresql.connect_blocking(url), poolclass=NullPool
+    )
     try:
         with engine.begin() as bound:
             bound.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
             _upgrade(bound, location)
     except (SQLAlchemyError, CommandError) as error:
-        raise _refused(error, location) from None
+        raise _refused(error, location, postgresql.said) from None
 
 
 def _upgrade(connection: Connection, location: Location) -> None:
@@ -92,6 +96,12 @@ def _literal(path: Path) -> str:
     return str(path).replace("%", "%%")
 
 
-def _refused(error: Exception, location: Location) -> StorageError:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return StorageError(f"the schema of {location.name} cannot be upgraded: {type(cause).__name__}: {cause}")
+def _refused(error: Exception, location: Location, said: Callable[[Any], str]) -> StorageError:
+    """In words that hold no value: the driver's through ``said``, alembic's own, else the class alone."""
+    if isinstance(error, CommandError):
+        cause = str(error)
+    elif isinstance(error, DBAPIError):
+        cause = said(error.orig)
+    else:
+        cause = said(error) if isinstance(error, sqlite3.Error) else type(error).__name__
+    return StorageError(f"the schema of {location.name} cannot be upgraded: {cause}")

@@ -21,6 +21,7 @@ from connectors_core.storage.migrations import (
     revisions,
     upgrade,
 )
+from tests.canary import Canary
 
 SCRIPT = """
 import sqlalchemy as sa
@@ -182,6 +183,18 @@ async def test_a_migration_that_fails_leaves_the_schema_as_it_was(
     database = open_database(empty_url)
     assert not await database.has_table("app_half")
     await database.aclose()
+
+
+async def test_a_migration_that_fails_on_a_value_does_not_show_it(
+    empty_url: str, host: Location, canary: Canary
+) -> None:
+    value = canary.secret("subject")
+    insert = f"""op.execute("INSERT INTO app_named VALUES ('{value}')")"""
+    table = 'op.create_table("app_named", sa.Column("name", sa.Text, primary_key=True))'
+    script(host, "a1", None, "".join(f"    {line}\n" for line in (table, insert, insert)))
+    with pytest.raises(StorageError, match="app_named") as caught:
+        upgrade(empty_url, host)
+    canary.check(str(caught.value))
 
 
 async def test_a_failed_upgrade_leaves_the_open_database_usable_and_strict(host: Location) -> None:
