@@ -38,7 +38,7 @@ class Tenant(IdentityFace, HandleFace, AccessFace):
         ``settings`` are the keys of a ``[connectors.*]`` table (``type``, ``target``, ``name``, …).
         Raises ConfigurationError with every mistake, an unknown or unusable type among them.
         """
-        from ..config import make_connector
+        from ..config import group_problems, make_connector
 
         shared, path = self._shared, ("connectors", connector_id)
         table = {"config": {} if config is None else config, **settings}
@@ -53,6 +53,9 @@ class Tenant(IdentityFace, HandleFace, AccessFace):
             )
         if chosen.token_storage and shared.keeping is not None and shared.keeping.default is None:
             problems.append(no_key(connector_id))
+        if chosen.identity_group:
+            others = [(entry.id, entry.settings, entry.connector) for entry in self.connectors()]
+            problems += group_problems(connector_id, chosen, connector, others)
         if problems:
             raise ConfigurationError(problems)
         entry = ConnectorEntry(

@@ -129,6 +129,12 @@ async def test_one_id_and_one_target_belong_to_one_connector(hub):
         hub.add("other", type="acme", config=CONFIG)
 
 
+async def test_an_identity_group_takes_in_only_who_discovers_its_issuer(hub):
+    with pytest.raises(ConfigurationError, match="needs an issuer by discovery"):
+        hub.add("acme", identity_group="all", config=CONFIG)
+    assert hub.connectors() == ()
+
+
 async def test_an_unknown_connector_or_type_is_not_found(hub):
     with pytest.raises(NotFound):
         hub.connector("nobody")
