@@ -12,7 +12,7 @@ from .origins import names
 HSTS = "max-age=31536000"
 """A year, in seconds. RFC 6797 §6.1.1."""
 
-CACHED = ("/static/", "/logo/")
+CACHED = ("/static/", "/logo/", "/openapi.json")
 """Files that are the same for everybody; everything else is never stored."""
 
 FILE_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"

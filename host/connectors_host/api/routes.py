@@ -10,13 +10,18 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from . import account as my_account
-from . import identities, token, tokens, verification
+from . import identities, openapi, token, tokens, verification
 
 Endpoint = Callable[..., Any]
 
 
 def routes() -> list[BaseRoute]:
-    """Every route of the APIs."""
+    """Every route of the APIs, and that of their description."""
+    found = _routes()
+    return [*found, openapi.route_for(found)]
+
+
+def _routes() -> list[BaseRoute]:
     return [
         _route("/token", POST=token.token),
         _route("/continue/{handle}", GET=verification.go_on),
