@@ -48,7 +48,7 @@ class SignIn:
     claims: Mapping[str, Any] = field(default_factory=nothing, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Deny:
     """Refuse: 403 ``sign_in_denied``. ``reason`` goes to the log, not to the person."""
 
