@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -19,9 +20,11 @@ import httpx
 import pytest
 from connectors_oidc import OIDC
 
-from connectors_core.connector import Connector
+from connectors_core.connector import Connector, NetworkPermission
+from connectors_core.http import HttpSender
 from connectors_core.hub import Hub
 from connectors_core.registry import Registry
+from tests.canary import Canary
 
 HERE = Path(__file__).parent
 REDIRECT_URI = "http://127.0.0.1:9/callback"
@@ -79,9 +82,39 @@ def python_server(package: str, code: str, *arguments: str) -> Iterator[str]:
 
 OpenHub = Callable[..., Any]
 
+SECRETS = frozenset(
+    {"state", "nonce", "code", "code_verifier", "client_secret", "client_assertion"}
+    | {"access_token", "refresh_token", "id_token", "token", "clientSecret", "privateKey"}
+)
+
+
+def watch(canary: Canary, named: Iterable[tuple[str, Any]]) -> None:
+    """Tell the canary of what is secret in a form, a query, an answer or a configuration."""
+    for name, value in named:
+        if name in SECRETS and isinstance(value, str) and len(value) >= 12:
+            canary.watch(value, name)
+
+
+class WatchedSender(HttpSender):
+    """The sender as it is, with the canary told of every secret that passes."""
+
+    def __init__(self, canary: Canary) -> None:
+        super().__init__()
+        self._canary = canary
+
+    async def send(
+        self, request: httpx.Request, *, network: NetworkPermission, deadline: float | None = None
+    ) -> httpx.Response:
+        watch(self._canary, parse_qsl(request.content.decode()))
+        response = await super().send(request, network=network, deadline=deadline)
+        if response.headers.get("Content-Type", "").startswith("application/json"):
+            document = json.loads(response.content)
+            watch(self._canary, document.items() if isinstance(document, dict) else ())
+        return response
+
 
 @pytest.fixture
-def open_hub() -> OpenHub:
+def open_hub(canary: Canary) -> OpenHub:
     """``async with open_hub(issuer=…, clientId=…) as hub``: a hub with the connector ``interop``.
 
     It is of the type given, else of the generic OpenID Connect type as it is shipped.
@@ -91,9 +124,14 @@ def open_hub() -> OpenHub:
     async def opened(kind: type[Connector] = OIDC, **config: Any) -> AsyncIterator[Hub]:
         registry = Registry()
         registry.register(kind)
-        async with Hub(registry, allow_private_network=True) as hub:
-            hub.add("interop", type=kind.id, config=config)
-            yield hub
+        watch(canary, config.items())
+        sender = WatchedSender(canary)
+        try:
+            async with Hub(registry, allow_private_network=True, sender=sender) as hub:
+                hub.add("interop", type=kind.id, config=config)
+                yield hub
+        finally:
+            await sender.aclose()
 
     return opened
 
@@ -166,19 +204,25 @@ class Browser:
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+async def browser(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Browser]:
+    # A browser shows its addresses, codes and all; what it says is not ours.
+    for name in ("httpx", "httpcore"):
+        monkeypatch.setattr(logging.getLogger(name), "propagate", False)
     answers = {"login": "alice", "password": "any", "sub": "alice", "username": "alice"}
     async with httpx.AsyncClient() as http:
         yield Browser(http, answers)
 
 
 @pytest.fixture
-def sign_in(browser: Browser) -> Callable[..., Any]:
+def sign_in(browser: Browser, canary: Canary) -> Callable[..., Any]:
     """``await sign_in(hub)``: one whole sign-in of the connector ``interop`` through the provider's pages."""
 
     async def done(hub: Hub, **begin: Any) -> Any:
         started = await hub.begin("interop", redirect_uri=REDIRECT_URI, **begin)
+        watch(canary, httpx.URL(started.uri).params.multi_items())
+        canary.watch(started.binding, "a binding")
         landed = await browser.go(started.uri)
+        watch(canary, landed.parameters)
         return await hub.complete(landed.parameters, connector="interop", binding=started.binding)
 
     return done
