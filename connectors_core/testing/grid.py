@@ -61,7 +61,7 @@ def _concerns(case: Case, ability: Ability) -> bool:
         return False
     if case.scenario is Scenario.REFRESH and not ability.refreshes:
         return False
-    return ability.reads_forms or case.name != "token_endpoint.form"
+    return ability.reads_forms or not case.name.startswith("token_endpoint.form")
 
 
 def _expected(case: Case, ability: Ability) -> str | None:

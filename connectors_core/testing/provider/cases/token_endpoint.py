@@ -152,6 +152,23 @@ TABLE: tuple[Case, ...] = (
         )(response, provider),
     ),
     case(
+        "token_endpoint.form-repeated",
+        "RFC 6749 §3.2",
+        "form-encoded, with two access tokens",
+        _NO,
+        settings={"token_answer": "form"},
+        answer_token=lambda response, provider: respond(body=b"access_token=fake-other&" + response.body)(
+            response, provider
+        ),
+    ),
+    case(
+        "token_endpoint.scope-odd",
+        _OAUTH,
+        "a number among the scopes",
+        _NO,
+        token=having(scope=["openid", 7]),
+    ),
+    case(
         "token_endpoint.closed",
         "outage",
         "the connection is closed after the request",
