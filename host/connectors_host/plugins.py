@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from connectors_core.config import PluginSettings
 from connectors_core.errors import ConfigurationError, Problem, Step
 from connectors_core.flow import Completed
-from connectors_core.registry.installed import LoadFailure, failure, installed, is_blocked, load
+from connectors_core.registry import LoadFailure, failure, installed, is_blocked, load
 
 from . import hookspecs
 from .accounts import COLUMNS
