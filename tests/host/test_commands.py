@@ -14,11 +14,14 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from connectors_host.commands.serve import configured_port, following
 
 from connectors_core.config import Configuration, load_configuration
+from tests.conftest import CANARY
 
 LISTENING = re.compile(r"listening on (http://\S+)")
 MAIN = "import sys; from connectors_core.cli import main; sys.exit(main())"
@@ -27,9 +30,11 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "CONNECTORS_CONFIG"}
 
 def connectors(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", MAIN, *arguments]
-    return subprocess.run(
+    done = subprocess.run(
         command, cwd=cwd, env=_env(), capture_output=True, text=True, timeout=60, check=False
     )
+    CANARY.hear(done.stdout + done.stderr, f"connectors {arguments[0]}")
+    return done
 
 
 def _env() -> dict[str, str]:
@@ -37,11 +42,20 @@ def _env() -> dict[str, str]:
     return {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([root, str(Path(root, "host"))])}
 
 
+class Heard(subprocess.Popen[str]):
+    """A process whose output the canary reads."""
+
+    def communicate(self, *arguments: Any, **options: Any) -> tuple[str, str]:
+        out, err = super().communicate(*arguments, **options)
+        CANARY.hear(out + err, f"what {self.args!r} prints")
+        return out, err
+
+
 @contextmanager
-def running(*arguments: str, cwd: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(*arguments: str, cwd: Path) -> Iterator[tuple[Heard, str]]:
     """Start a command that listens; yields the process and the address it tells."""
     command = [sys.executable, "-c", MAIN, *arguments]
-    with subprocess.Popen(
+    with Heard(
         command, cwd=cwd, env=_env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
@@ -68,6 +82,7 @@ def test_init_writes_a_configuration_that_loads_and_a_key_for_its_owner_alone(tm
     for file in (configuration, keys):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     (key,) = json.loads(keys.read_text())["keys"]
+    CANARY.watch(key["k"], "a key")
     assert key["kty"] == "oct"
     assert len(key["k"]) == 43
     assert key["k"] not in done.stdout + done.stderr
@@ -178,6 +193,9 @@ def test_the_demo_begins_a_sign_in_and_leaves_nothing_running(tmp_path: Path) ->
         assert "Continue with Demo Provider" in get(f"{url}/")[1]
         with urllib.request.urlopen(f"{url}/sign-in/demo", timeout=10) as response:
             provider = response.geturl()
+            sent = parse_qs(urlsplit(provider).query)
+            for name in ("state", "nonce"):
+                CANARY.watch(sent[name][0], name)
             assert "demo-user" in response.read().decode()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
