@@ -433,8 +433,8 @@ async def storm(
         try:
             for number in range(runs):
                 await workers.fill()
-                await _run(f"{scenario.name}-{os.getpid()}-{seed}-{number}", scenario, provider, workers, figures,
-                           database, vault, draw)  # fmt: skip
+                name = f"{scenario.name}-{os.getpid()}-{seed}-{number}"
+                await _run(name, scenario, provider, workers, figures, database, vault, draw)
         finally:
             await workers.stop()
             await database.aclose()
