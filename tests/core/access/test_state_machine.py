@@ -10,7 +10,14 @@ from typing import TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from connectors_core.grants import GrantRef, GrantState, InactiveReason, Lease, Rewrapped, TokenStore
 from connectors_core.profile import IdentityKey
@@ -171,6 +178,16 @@ def machine(subject: Subject) -> type[RuleBasedStateMachine]:
                 self.live, self.live_until = lease, self.now + TTL
                 self.leases.append(lease)
 
+        @precondition(lambda self: self.live is not None)
+        @rule()
+        def take_over(self) -> None:
+            """The holder fell silent: whoever comes after its lease has it, and knows of the silence."""
+            silent, self.now = self.live, max(self.now, self.live_until)
+            self.acquire()
+            assert self.live is not silent
+            assert self.live is not None
+            assert self.live.uncertain
+
         def some(self, which: int) -> Lease | None:
             return self.leases[which % len(self.leases)] if self.leases else None
 
@@ -212,6 +229,7 @@ def machine(subject: Subject) -> type[RuleBasedStateMachine]:
             if lease := self.some(which):
                 self.leases = [other for other in self.leases if other is not lease]
 
+        @precondition(lambda self: self.issued > 4)
         @rule()
         def delete(self) -> None:
             there = subject.run(subject.store.remove("default", self.identity, now=self.now))
