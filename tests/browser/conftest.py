@@ -23,6 +23,7 @@ from connectors_core.metadata import ConnectorMetadata
 from connectors_core.oidc import OIDCConnector
 from connectors_core.registry import Registry
 from connectors_core.testing.provider import Client, Person, Provider
+from tests.canary import Canary
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 PEOPLE = {
     "alice-1": Person(),
     "bob-1": Person(sub="bob-1", claims={"name": "Bob Example", "email": "bob@example.test"}),
+    "carol-1": Person(
+        sub="carol-1",
+        claims={"name": "Carol Example", "email": "carol@example.test", "email_verified": True},
+    ),
+    "dave-1": Person(
+        sub="dave-1", claims={"name": "Dave Example", "email": "dave@example.test", "email_verified": True}
+    ),
 }
 SECRET = "fake-client-secret-of-the-browser-tests"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -38,11 +46,14 @@ LIGHT = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">
 <path fill="#1d4ed8" d="M12 2 2 22h20z"/></svg>"""
 DARK = LIGHT.replace("#1d4ed8", "#93c5fd")
 
+KEYS = '{"keys": [{"kty": "oct", "kid": "key-1", "k": "ZmFrZS1rZXktb2YtdGhlLWJyb3dzZXItdGVzdHMhISE"}]}'
+
 CONFIGURATION = """
 [host]
 base_url = "{base}"
 database = "sqlite:///{folder}/host.db"
 allow_private_network = true
+vault_keys = "file:keys.json"
 
 [connectors.acme]
 type = "browser-query"
@@ -50,6 +61,8 @@ name = {{ en = "Acme", ja = "アクメ" }}
 logo = "{folder}/light.svg"
 logo_dark = "{folder}/dark.svg"
 sync_profile = "sign_in"
+token_storage = true
+requestable_scopes = ["calendar"]
 order = 1
 [connectors.acme.config]
 clientId = "client-1"
@@ -58,6 +71,7 @@ clientSecret = "{secret}"
 [connectors.poster]
 type = "browser-form-post"
 name = {{ en = "Form Poster" }}
+linking = "never"
 order = 2
 [connectors.poster.config]
 clientId = "client-1"
@@ -68,6 +82,15 @@ type = "browser-down"
 name = {{ en = "Downtime Industries International" }}
 order = 3
 [connectors.down.config]
+clientId = "client-1"
+clientSecret = "{secret}"
+
+[connectors.second]
+type = "browser-query"
+target = "second"
+name = {{ en = "Second Choice" }}
+order = 4
+[connectors.second.config]
 clientId = "client-1"
 clientSecret = "{secret}"
 """
@@ -131,7 +154,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     base = address(listener)
     client = Client(
         secret=SECRET,
-        redirect_uris=tuple(f"{base}/callback/{name}" for name in ("acme", "poster", "down")),
+        redirect_uris=tuple(f"{base}/callback/{name}" for name in ("acme", "poster", "down", "second")),
         post_logout_redirect_uris=(f"{base}/signed-out",),
     )
     provider = Provider(clock=clock, consent="page", people=PEOPLE, clients={"client-1": client})
@@ -155,10 +178,23 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
             registry.register(kind)
         file = folder / "connectors.toml"
         file.write_text(CONFIGURATION.format(base=base, folder=folder, secret=SECRET))
-        file.chmod(0o600)
+        (folder / "keys.json").write_text(KEYS)
+        for each in (file, folder / "keys.json"):
+            each.chmod(0o600)
         app = create_app(load_configuration(file, registry=registry), clock=clock)
         async with serving(app, listener):
             yield Site(base, provider, clock)
+
+
+@pytest.fixture(autouse=True)
+def _secrets_are_watched(site: Site, canary: Canary) -> Iterator[None]:
+    yield
+    for secret in site.provider.secrets():
+        canary.watch(secret, "a secret of the provider's")
+    for asked in site.provider.requests:
+        for name in ("state", "nonce", "code", "code_verifier"):
+            if name in asked.parameters:
+                canary.watch(asked.parameters[name], name)
 
 
 @pytest.fixture(scope="session")

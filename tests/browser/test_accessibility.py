@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.conftest import Site
+from tests.browser.test_account import meet_again, prove
 from tests.browser.test_sign_in import meet_bob, sign_in
 
 if TYPE_CHECKING:
@@ -44,6 +45,54 @@ async def signing_out(page: Page, site: Site) -> None:
     await page.get_by_role("heading", name="Signing you out at Acme").wait_for()
 
 
+async def account(page: Page, site: Site) -> None:
+    await sign_in(page, site)
+    await page.goto(f"{site.base}/account")
+
+
+async def account_later(page: Page, site: Site) -> None:
+    await sign_in(page, site)
+    site.clock.ahead += 601
+    try:
+        await page.goto(f"{site.base}/account/confirm")
+        await page.goto(f"{site.base}/account")
+    finally:
+        site.clock.ahead -= 601
+
+
+async def refused_delete(page: Page, site: Site) -> None:
+    await sign_in(page, site)
+    async with site.later(601):
+        await page.goto(f"{site.base}/account/delete")
+
+
+async def confirm(page: Page, site: Site) -> None:
+    await sign_in(page, site)
+    await page.goto(f"{site.base}/account/confirm")
+
+
+async def delete(page: Page, site: Site) -> None:
+    await sign_in(page, site)
+    await page.goto(f"{site.base}/account/delete")
+
+
+async def leaving(page: Page, site: Site) -> None:
+    await page.route("**/account/continue?*", lambda route: route.fulfill(status=204))
+    await account(page, site)
+    button = page.get_by_role("button", name="Continue with Second Choice")
+    await button.click(no_wait_after=True)
+    await page.get_by_role("heading", name="On to Second Choice").wait_for()
+
+
+async def before(page: Page, site: Site) -> None:
+    await meet_again(page, site, "Dave Example")
+
+
+async def link_question(page: Page, site: Site) -> None:
+    await meet_again(page, site, "Dave Example")
+    await prove(page, "Dave Example")
+
+
 def at(path: str) -> Go:
     async def go(page: Page, site: Site) -> None:
         await page.goto(site.base + path)
@@ -59,6 +108,14 @@ PAGES = {
     "not found": at("/nothing-here"),
     "unavailable": at("/sign-in/down"),
     "switch": meet_bob,
+    "account": account,
+    "account, later": account_later,
+    "delete refused": refused_delete,
+    "confirm": confirm,
+    "delete": delete,
+    "leaving": leaving,
+    "been here before": before,
+    "link question": link_question,
     "sign-out": sign_out_question,
     "signing out": signing_out,
     "signed-out": at("/signed-out"),

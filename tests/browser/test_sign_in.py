@@ -64,6 +64,8 @@ async def test_signing_in_needs_no_mouse(page: Page, site: Site) -> None:
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"{site.base}/")
     await page.keyboard.press("Tab")
+    assert await page.locator(":focus").inner_text() == "Your account"
+    await page.keyboard.press("Tab")
     assert await page.locator(":focus").inner_text() == "Sign out"
 
 
