@@ -12,10 +12,6 @@ NOT_YET: Mapping[tuple[str, ...], str] = {
     ("host", "trusted_proxies"): "requests are not limited yet",
     ("host", "strict"): "there is no posture report to hold against yet",
     ("host", "rate_limits", "*"): "requests are not limited yet",
-    ("apps", "*", "secret"): "applications cannot sign in at this host yet",
-    ("apps", "*", "redirect_uris"): "applications cannot sign in at this host yet",
-    ("apps", "*", "origins"): "applications cannot call this host yet",
-    ("apps", "*", "may_read_tokens"): "tokens are not stored yet",
 }
 """Place of a setting (``*`` is any id) and why it has no effect.
 

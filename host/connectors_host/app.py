@@ -26,6 +26,7 @@ from . import answers
 from .access_log import AccessLog
 from .accounts import Accounts
 from .api.bearer import Bearers
+from .api.cross_origin import CrossOrigin
 from .api.records import Records
 from .api.routes import routes as api_routes
 from .cookies import Cookies
@@ -118,6 +119,10 @@ def create_app(
                 https=urlsplit(settings.base_url).scheme == "https",
             ),
             Middleware(OwnHost, base_url=settings.base_url, refuse=answers.misdirected),
+            Middleware(
+                CrossOrigin,
+                origins=[origin for app in configuration.apps.values() for origin in app.origins],
+            ),
             Middleware(answers.Faults),
         ],
         exception_handlers={

@@ -29,7 +29,7 @@ def _one_of(*names: str) -> Schema:
     return {
         "type": "object",
         "properties": dict.fromkeys(names, NAME),
-        "anyOf": [{"required": [name]} for name in names],
+        "oneOf": [{"required": [name]} for name in names],
     }
 
 

@@ -1,0 +1,57 @@
+"""The APIs' tables on PostgreSQL, with two hosts on one database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from connectors_host.app import own_migrations
+
+from connectors_core.storage.migrations import upgrade
+from connectors_core.testing.provider import Person
+from tests.host.api.conftest import App, Open, Page
+from tests.postgres_server import driver, postgres_server
+
+TOKEN = "/my-account/identities/acme/access-token"
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    driver()
+    with postgres_server() as url:
+        upgrade(url)
+        upgrade(url, own_migrations())
+        yield url
+
+
+async def test_a_record_goes_all_the_way_over_two_hosts(start_api: Open, url: str) -> None:
+    one, two = await start_api(database=url), await start_api(database=url)
+    page = await Page.signed_in(one)
+    app = await page.token()
+    there = App(Page(two.browser()), app.token)
+    begun = await app.begin(scope="calendar", state="a-state-of-the-clients-own")
+    refused = await there.fetch(
+        "POST",
+        "/api/verification/social",
+        {
+            "connectorId": "acme",
+            "redirectUri": "https://yourapp.com/callback",
+            "state": "a-state-of-the-clients-own",
+        },
+    )
+    assert refused.status_code == 400
+    data = await app.visit(begun)
+    assert (await app.verify(begun, data)).status_code == 200
+    body = {"socialVerificationId": begun["verificationRecordId"]}
+    answers = await asyncio.gather(*(each.fetch("PATCH", TOKEN, body) for each in (app, there, app, there)))
+    assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400]
+    assert "calendar" in (await there.fetch("GET", TOKEN)).json()["scope"].split()
+    one.at_the_provider_sits(Person(sub="alice-2", claims={"name": "Alice Two"}))
+    record = await app.verified(purpose="link")
+    linked = await app.fetch("POST", "/my-account/identities", {"newIdentifierVerificationRecordId": record})
+    assert linked.status_code == 204
+    assert len((await there.fetch("GET", "/my-account/identities")).json()["identities"]) == 2
+    assert (await there.fetch("GET", "/my-account/sessions")).json()["sessions"][0]["current"] is True
+    assert (await app.fetch("DELETE", "/my-account")).status_code == 204
+    assert (await there.fetch("GET", TOKEN)).status_code == 401
