@@ -143,3 +143,14 @@ async def test_a_discovered_userinfo_host_is_reached(make, sender, caches):
     await api.get("https://user.example/info")
     with pytest.raises(ConnectorMisconfigured):
         await api.get("https://api.example/me")
+
+
+async def test_the_token_goes_with_any_method(api, sender):
+    sender.answers = [httpx.Response(200, json={"success": True})]
+    answer = await api.request_json("DELETE", "https://api.example/me/grant", params={"proof": "x"})
+    (sent,) = sender.requests
+    assert answer == {"success": True}
+    assert (sent.method, str(sent.url)) == ("DELETE", "https://api.example/me/grant?proof=x")
+    assert sent.headers["Authorization"] == "Bearer canary-token"
+    with pytest.raises(ConnectorMisconfigured):
+        await api.request("DELETE", "https://other.example/me")

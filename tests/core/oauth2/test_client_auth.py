@@ -12,7 +12,13 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from connectors_core.errors import ConfigurationError, ConnectorMisconfigured
 from connectors_core.metadata import ServerMetadata
-from connectors_core.oauth2 import ClientAuthentication, choose_auth_method, read_signing_key
+from connectors_core.oauth2 import (
+    ClientAuthentication,
+    SigningKey,
+    choose_auth_method,
+    read_signing_key,
+    sign_jwt,
+)
 from connectors_core.oauth2.client_auth import ASSERTION_TYPE
 
 NOW = 1_700_000_000.5
@@ -224,3 +230,16 @@ def test_a_server_that_takes_nothing_we_can_do_is_told():
     server = ServerMetadata(token_endpoint_auth_methods_supported=("tls_client_auth",), discovered=True)
     with pytest.raises(ConnectorMisconfigured):
         choose_auth_method(server, explicit=None, has_secret=True)
+
+
+def test_a_jwt_of_our_own_is_signed_with_the_key():
+    key = ECKey.generate_key("P-256")
+    signed = sign_jwt({"iss": "team"}, SigningKey(key, "ES256", "k-1"))
+    token = jwt.decode(signed, key, algorithms=["ES256"])
+    assert (token.header["kid"], token.claims) == ("k-1", {"iss": "team"})
+
+
+@pytest.mark.parametrize(("claims", "algorithm"), [({"when": object()}, "ES256"), ({}, "RS256")])
+def test_a_jwt_that_cannot_be_signed_is_a_configuration_error(claims, algorithm):
+    with pytest.raises(ConfigurationError):
+        sign_jwt(claims, SigningKey(ECKey.generate_key("P-256"), algorithm))

@@ -496,3 +496,19 @@ def test_a_connector_holds_no_flow_state_and_shows_no_secret(make):
 
 def test_the_config_reads_camel_case_too():
     assert OAuth2Config.model_validate({"clientId": "a", "clientSecret": "b"}).client_id == "a"
+
+
+async def test_a_grant_of_the_servers_own_is_asked_for_as_the_client(make, sender):
+    sender.answers = [httpx.Response(200, json={"access_token": "fake-long", "token_type": "bearer"})]
+    form = {"grant_type": "fb_exchange_token", "fb_exchange_token": "canary-short"}
+    tokens = await make().request_grant(form, requested={"email"})
+    assert sender.form() == form | {"client_id": "client", "client_secret": "not-a-real-secret"}
+    assert (tokens.access_token, tokens.requested) == ("fake-long", {"email"})
+
+
+async def test_what_a_grant_of_the_servers_own_sends_is_not_shown(make, sender):
+    error = {"error": "canary-short-token", "error_description": "canary-short-token is unknown"}
+    sender.answers = [httpx.Response(400, json=error)]
+    with pytest.raises(TokenEndpointError) as raised:
+        await make().request_grant({"grant_type": "x", "token_to_exchange": "canary-short-token"})
+    assert "canary" not in f"{raised.value} {raised.value.error} {raised.value.error_description}"
