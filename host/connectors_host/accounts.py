@@ -12,6 +12,8 @@ from connectors_core.stores import Database, Row
 
 COLUMNS = ("name", "avatar", "email", "email_verified", "phone", "phone_verified")
 """The normalised fields of a profile."""
+HINTS = ("hd",)
+"""What else of a provider's answer names the account, to ask for the same one again (Google's domain)."""
 EDITABLE = ("name", "avatar")
 """What a person may write here; an address would have to be verified first."""
 MAX_FIELD = 200
@@ -61,9 +63,11 @@ def new_owner() -> str:
 
 
 def profile_fields(profile: Profile) -> dict[str, Any]:
-    """The normalised fields of a profile that say something."""
+    """What is kept with an identity: the normalised fields that say something, and ``HINTS``."""
     fields = {name: getattr(profile, name) for name in COLUMNS}
-    return {name: value for name, value in fields.items() if value is not None}
+    hints = {name: profile.raw.get(name) for name in HINTS}
+    said = {name: value for name, value in hints.items() if value and isinstance(value, str)}
+    return {name: value for name, value in fields.items() if value is not None} | said
 
 
 SELECT = (

@@ -3,8 +3,8 @@
 The key that signs them is made by the first host that needs it and lies in the database, where all
 hosts find it, and not under the vault's keys, which open stored tokens and nothing else. It cannot
 be sealed by anything that a host without the vault has; so it decides nothing by itself: each token
-has a ``jti`` of 256 random bits, of which the database holds the hash and, sealed under it, the id
-of the session. Whoever reads the database can sign, and cannot name a ``jti`` that counts.
+has a ``jti`` of 256 random bits, of which the database holds the hash and, sealed under it, session
+and scope. Whoever reads the database can sign, and cannot name a ``jti`` that counts.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Bearers:
         row = {
             "tenant": self._tenant,
             "jti_hash": hashed(KIND, jti),
-            "sealed": seal(KIND, {"session": session.id}, under=jti),
+            "sealed": seal(KIND, {"session": session.id, "scope": claims["scope"]}, under=jti),
             "expires_at": expires_at,
         }
         insert = (
@@ -106,8 +106,8 @@ class Bearers:
         now = self._clock()
         if claims is None or (claims.get("iss"), claims.get("aud")) != (self._issuer, self._issuer):
             return None
-        jti, scope = claims.get("jti"), claims.get("scope")
-        if not isinstance(jti, str) or not isinstance(scope, str):
+        jti = claims.get("jti")
+        if not isinstance(jti, str):
             return None
         rows = await self._database.fetch(
             "SELECT sealed FROM host_bearers"
@@ -117,7 +117,7 @@ class Bearers:
         opened = unseal(KIND, rows[0][0], under=jti) if rows else None
         if opened is None:
             return None
-        return Bearer(session_id=str(opened["session"]), scopes=frozenset(scope.split()))
+        return Bearer(session_id=opened["session"], scopes=frozenset(opened["scope"].split()))
 
     async def _signing_key(self) -> RSAKey:
         """The tenant's key: of several hosts that make one at once, all use the one that was kept."""

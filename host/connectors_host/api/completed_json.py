@@ -18,7 +18,7 @@ TOKENS = (
 
 
 def written(completed: Completed) -> dict[str, Any]:
-    """JSON for all of ``completed`` but the raw profile. It holds tokens: to be sealed."""
+    """JSON for ``completed``, without the host's own data. It holds tokens: to be sealed."""
     profile, tokens = completed.profile, completed.tokens
     return {
         "tenant": completed.tenant,
@@ -27,7 +27,7 @@ def written(completed: Completed) -> dict[str, Any]:
         "owner": completed.owner,
         "issuer": completed.identity.issuer,
         "subject": completed.identity.subject,
-        "profile": {name: getattr(profile, name) for name in PROFILE},
+        "profile": {name: getattr(profile, name) for name in PROFILE} | {"raw": dict(profile.raw)},
         "tokens": {name: getattr(tokens, name) for name in TOKENS}
         | {
             "requested": sorted(tokens.requested),

@@ -200,7 +200,9 @@ def _received(record: Record, data: Mapping[str, Any]) -> dict[str, Any] | None:
     if "ours" not in record.content:
         return None
     if data.get("state") != record.content["state"]:
-        raise HostError("state_mismatch", "the state is not the one of the verification record")
+        raise HostError(
+            "state_mismatch", "the state is not the one of the verification record", step=Step.CALLBACK
+        )
     received = {name: value for name, value in data.items() if name != "redirectUri"}
     return {**received, "state": record.content["ours"]}
 

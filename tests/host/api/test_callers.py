@@ -234,13 +234,19 @@ class TestToken:
             {"aud": [BASE]},
             {"iss": "https://other.test"},
             {"jti": None},
-            {"scope": None},
+            {"jti": 7},
         ],
     )
     async def test_other_claims_are_refused(self, app: App, served: Running, change: dict[str, Any]) -> None:
         claims = json.loads(base64.urlsafe_b64decode(app.token.split(".")[1] + "=="))
         forged = await self.signed(served, {"typ": "at+jwt"}, {**claims, **change})
         assert (await App(app.page, forged).fetch("GET", "/my-account/identities")).status_code == 401
+
+    async def test_a_scope_that_was_not_given_is_not_believed(self, page: Page, served: Running) -> None:
+        app = await page.token("profile")
+        claims = json.loads(base64.urlsafe_b64decode(app.token.split(".")[1] + "=="))
+        forged = await self.signed(served, {"typ": "at+jwt"}, {**claims, "scope": " ".join(SCOPES)})
+        assert (await App(app.page, forged).fetch("GET", "/my-account/identities")).status_code == 403
 
     @pytest.mark.parametrize("header", [{"typ": "JWT"}, {}, {"typ": "at+jwt", "alg": "PS256"}])
     async def test_other_headers_are_refused(self, app: App, served: Running, header: dict[str, str]) -> None:

@@ -6,7 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from connectors_host.accounts import profile_fields
 
+from connectors_core.profile import Profile
 from connectors_core.testing.provider import Person
 from tests.host.api.conftest import CALLBACK, OTHER_CALLBACK, App, Open, Page, asked
 from tests.host.conftest import BASE, BOB, Running
@@ -44,6 +46,16 @@ async def test_a_record_is_created_with_what_the_browser_needs(app: App) -> None
 async def test_the_hint_is_never_the_callers(app: App) -> None:
     begun = await app.begin(login_hint="victim@example.test", loginHint="victim@example.test")
     assert asked(begun["authorizationUri"])["login_hint"] == "alice@example.test"
+
+
+async def test_the_hint_names_the_organisation_too_where_the_identity_has_one(
+    app: App, page: Page, served: Running
+) -> None:
+    profile = Profile(id="1", email="alice@example.test", raw={"hd": "example.test"})
+    owner = (await page.look())["claims"]["sub"]
+    (identity,) = await served.host.hub.identities(owner)
+    await served.host.hub.update_identity_profile(identity.id, profile_fields(profile), owner=owner)
+    assert asked((await app.begin())["authorizationUri"])["hd"] == "example.test"
 
 
 async def test_who_links_another_account_is_not_hinted_to_the_first(app: App) -> None:
