@@ -12,7 +12,7 @@ from connectors_host.linking import unlink
 
 from connectors_core.errors import LastIdentity
 from connectors_core.testing.provider import Person
-from tests.host.conftest import BOB, Browser, Running, Start
+from tests.host.conftest import BOB, Browser, PostingOIDC, Running, Start
 
 SESSION = "__Host-connectors-session"
 PENDING = "__Host-connectors-pending"
@@ -61,8 +61,7 @@ async def test_ask_says_neither_whether_nor_how_an_account_exists(running: Runni
     assert await running.host.accounts.count() == 1
     for told in ("Alice", "alice@", "user_", "exists"):
         assert told not in page.text
-    # Every other way in is offered, not the one that was used.
-    assert re.findall(r'href="/sign-in/(\w+)\?', page.text) == ["acme", "down"]
+    assert re.findall(r'href="/sign-in/(\w+)\?', page.text) == ["acme", "down", "posting"]
     assert "return_to=%2Finbox" in page.text
 
 
@@ -195,6 +194,26 @@ async def test_verified_email_trusts_a_provider_for_its_own_domains_alone(start:
     _, page = await asked(running)
     assert page.status_code == 409
     assert await running.host.accounts.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("listed", "vouched", "status"),
+    [
+        ([], {"example.test"}, 302),
+        (["example.test"], {"example.test"}, 302),
+        ([], {"gmail.test"}, 409),
+        (["example.test"], {"gmail.test"}, 409),
+        (["other.test"], {"example.test"}, 409),
+    ],
+)
+async def test_a_connector_that_knows_its_domains_narrows_the_operator_s_list(
+    start: Start, monkeypatch: pytest.MonkeyPatch, listed: list[str], vouched: set[str], status: int
+) -> None:
+    """As Google does, which is the authority of gmail.com and of the organisation in ``hd`` alone."""
+    monkeypatch.setattr(PostingOIDC, "email_domains", lambda *_: frozenset(vouched), raising=False)
+    running = await start(posting=f'linking = "verified_email"\nemail_domains = {listed}')
+    _, page = await asked(running)
+    assert page.status_code == status
 
 
 @pytest.mark.parametrize("first", [UNVERIFIED, UNSAID], ids=["false", "unsaid"])

@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from connectors_core import ConnectorMetadata, Purpose, ServerMetadata, TokenSet, Transaction, errors
+from connectors_core import (
+    ConnectorMetadata,
+    Profile,
+    Purpose,
+    ServerMetadata,
+    TokenSet,
+    Transaction,
+    errors,
+)
 from connectors_core.oidc import OIDCConnector
 
 from .config import ISSUER, NO_OFFLINE_ACCESS, GoogleConfig
@@ -67,6 +75,13 @@ class Google(OIDCConnector):
         if transaction.purpose is Purpose.TOKENS if include is None else include:
             parameters.setdefault("include_granted_scopes", "true")
         return parameters
+
+    def email_domains(self, profile: Profile, tokens: TokenSet) -> frozenset[str]:
+        """``gmail.com`` and the organisation in ``hd``: of other addresses Google says only that they were
+        verified once, and whoever holds them now may be somebody else."""
+        organisation = (tokens.claims or {}).get("hd")
+        own = {organisation.lower()} if isinstance(organisation, str) and organisation else set()
+        return frozenset({"gmail.com"} | own)
 
     async def check_verified(self, claims: dict[str, Any], server: ServerMetadata) -> dict[str, Any]:
         """The claims of somebody of the configured organisation, with one spelling of the issuer."""

@@ -51,7 +51,7 @@ async def reconnect(request: Request) -> Response:
     if not set(scopes) <= set(entry.settings.requestable_scopes):
         raise HostError("invalid_scope", "a scope is not among the connector's requestable_scopes")
     states = {status.identity.id: status.state for status in await host.hub.token_states(session.owner)}
-    hint = identity.profile.get("email")
+    hints = {"login_hint": identity.profile.get("email"), "hd": identity.profile.get("hd")}
     return await _leaving(
         request,
         host,
@@ -60,7 +60,7 @@ async def reconnect(request: Request) -> Response:
         purpose=Purpose.TOKENS,
         about=identity.id,
         scopes=scopes,
-        hint=hint if isinstance(hint, str) else None,
+        hints={name: value for name, value in hints.items() if isinstance(value, str)},
         state=states.get(identity.id),
     )
 
@@ -149,7 +149,7 @@ async def _leaving(
     purpose: Purpose,
     about: str,
     scopes: Iterable[str] = (),
-    hint: str | None = None,
+    hints: Mapping[str, str] | None = None,
     state: GrantState | None = None,
 ) -> Response:
     """Begin an authorization that is bound to the person, and lead on through a page.
@@ -162,7 +162,7 @@ async def _leaving(
         purpose=purpose,
         owner=session.owner,
         scopes=tuple(scopes) or None,
-        parameters={"login_hint": hint} if hint else None,
+        parameters=hints,
         binding=host.cookies.get(request, TRANSACTION),
         refresh_token_stored=state.has_refresh_token if state else False,
         data={ACCOUNT: about, "return_to": "/account"},

@@ -71,7 +71,7 @@ async def _ask_for_proof(
         "linking.html",
         status=409,
         provider=name_in(request, entry.name, entry.id),
-        buttons=[button for button in buttons_of(request, host, return_to) if button.connector != entry.id],
+        buttons=buttons_of(request, host, return_to),
         handle=handle,
         sign_up_open=host.settings.sign_up,
     )

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from connectors_google import Google
 
-from connectors_core.connector import EndsSession, Refreshes, Revokes, VerifiesCredential
+from connectors_core.connector import EndsSession, Refreshes, Revokes, VerifiesCredential, VouchesForAddresses
 from connectors_core.errors import (
     ConfigurationError,
     IdTokenRejected,
@@ -19,9 +19,10 @@ from connectors_core.errors import (
 from connectors_core.flow import Completed
 from connectors_core.hub import Hub
 from connectors_core.oauth2 import BearerApi
-from connectors_core.profile import IdentityKey
+from connectors_core.profile import IdentityKey, Profile
 from connectors_core.testing.plugin import Clock
 from connectors_core.testing.provider import Landing, Provider, Response, case
+from connectors_core.tokens import TokenSet
 from connectors_core.transaction import Purpose
 
 from .conftest import ENDPOINTS, ISSUER, SCOPES, Sender, make_google
@@ -375,6 +376,22 @@ class TestTokens:
         connector = connect()
         for ability in (Refreshes, Revokes, VerifiesCredential, EndsSession):
             assert isinstance(connector, ability)
+
+    @pytest.mark.parametrize(
+        ("claims", "domains"),
+        [
+            ({"hd": "ACME.example"}, {"gmail.com", "acme.example"}),
+            ({"hd": ["acme.example"]}, {"gmail.com"}),
+            ({}, {"gmail.com"}),
+            (None, {"gmail.com"}),
+        ],
+    )
+    def test_google_vouches_for_its_own_addresses_and_the_organisation_s(
+        self, connect: Connect, claims: dict[str, Any] | None, domains: set[str]
+    ):
+        connector = connect()
+        assert isinstance(connector, VouchesForAddresses)
+        assert connector.email_domains(Profile(id="1"), TokenSet(access_token="", claims=claims)) == domains
 
     async def test_google_has_no_logout_endpoint(self, connect: Connect):
         end = connect().end_session_uri(id_token_hint=None, post_logout_redirect_uri=None, state=None)
