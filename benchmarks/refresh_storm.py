@@ -72,12 +72,14 @@ class Scenario:
     reset: float = 0.0
     lost: float = 0.0
     outage: float = 0.0
+    min_ttl: float = 0.0
 
 
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
         Scenario(name="calm"),
+        Scenario(name="min-ttl", lifetime=20.0, min_ttl=18.5, seconds=4.0),
         Scenario(name="kill-random", kill="random"),
         Scenario(name="kill-aimed-grace", rotation="grace:10", kill="aimed", seconds=3.0),
         Scenario(name="kill-aimed-strict", kill="aimed", seconds=3.0),
@@ -185,7 +187,7 @@ async def work(order: dict[str, Any]) -> None:
         )
         tally = Tally()
         until = time.monotonic() + run["seconds"]
-        await asyncio.gather(*(_caller(access, held, tally, until) for _ in range(order["callers"])))
+        await asyncio.gather(*(_caller(access, held, tally, until, order["min_ttl"]) for _ in range(order["callers"])))
         print(json.dumps({**tally.__dict__, "sent": sender.requests_sent}), flush=True)
     await access.drain(5)
     await sender.aclose()
@@ -209,12 +211,12 @@ class Tally:
     longest: float = 0.0
 
 
-async def _caller(access: Access, held: Held, tally: Tally, until: float) -> None:
+async def _caller(access: Access, held: Held, tally: Tally, until: float, min_ttl: float) -> None:
     while True:
         begun = time.monotonic()
         tally.calls += 1
         try:
-            token = await access.token(held)
+            token = await access.token(held, min_ttl=min_ttl)
         except ReauthorizationRequired:
             tally.dead += 1
         except ConnectorError as error:
@@ -427,6 +429,7 @@ async def storm(
             "deadline": 0.8,
             "patience": 15.0,
             "callers": callers,
+            "min_ttl": scenario.min_ttl,
             "config": {"client_id": "client-1", "client_secret": provider.clients["client-1"].secret},
         }
         workers = Workers(order, processes)

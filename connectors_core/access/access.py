@@ -273,8 +273,8 @@ class Access:
         task.add_done_callback(lambda _: self._notes.pop(key, None))
 
     def _held_back(self, held: Held, state: GrantState) -> bool:
-        free_at = Rotation.read(held.connector.rotation).free_at(state, self.timing)
-        return free_at > self._around.clock()
+        now = self._around.clock()
+        return Rotation.read(held.connector.rotation).free_at(state, now, self.timing) > now
 
     def _learn_lifetime(self, held: Held, state: GrantState) -> None:
         if state.expires_at is not None:

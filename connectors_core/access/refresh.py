@@ -100,7 +100,7 @@ async def refresh(flight: Flight, breaker: Breaker, around: Surroundings) -> Sto
             raise ReauthorizationRequired(state.reason.value)
         if not isinstance(held.connector, Refreshes) or not state.refreshable(now):
             raise ReauthorizationRequired("expired")
-        free_at = rotation.free_at(state, timing)
+        free_at = rotation.free_at(state, now, timing)
         closed = breaker.wait(around.uptime())
         if closed and breaker.misconfigured:
             raise _misconfigured(held, breaker.misconfigured)
@@ -108,14 +108,16 @@ async def refresh(flight: Flight, breaker: Breaker, around: Surroundings) -> Sto
             await _wait(flight, wait, around)
             continue
         since, ttl = around.uptime(), rotation.lease(timing)
-        lease = await held.store.acquire(
-            held.tenant,
-            held.identity,
-            generation=state.generation,
-            holder=around.holder,
-            ttl=ttl,
-            now=around.clock(),
-        )
+        lease = None
+        if not rotation.spared(state, now, timing):
+            lease = await held.store.acquire(
+                held.tenant,
+                held.identity,
+                generation=state.generation,
+                holder=around.holder,
+                ttl=ttl,
+                now=around.clock(),
+            )
         if lease is None:
             await _wait(flight, pause * (0.5 + around.draw()), around)
             pause = min(2 * pause, longest)

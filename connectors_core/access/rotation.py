@@ -9,6 +9,9 @@ from ..grants import GrantState
 from .timing import Timing
 
 SHORTEST_LEASE = 2.0
+FOREIGN = 4
+"""Leases that end so many times their length from now were written by a clock that was set back since."""
+
 _POLICY = re.compile(r"none|overlap|strict|grace:([0-9]{1,6})")
 
 
@@ -40,18 +43,29 @@ class Rotation:
             return min(timing.lease, max(self.grace / 2, min(SHORTEST_LEASE, timing.lease)))
         return timing.lease
 
-    def free_at(self, state: GrantState, timing: Timing) -> float:
+    def free_at(self, state: GrantState, now: float, timing: Timing) -> float:
         """When the provider may be asked about a grant that is not due before; 0 where it may be now."""
-        return max(state.retry_at or 0.0, self.takeover_at(state, timing))
+        return max(state.retry_at or 0.0, self.takeover_at(state, now, timing))
 
-    def takeover_at(self, state: GrantState, timing: Timing) -> float:
-        """When the grant may be asked about, where a holder did not give its lease back; else 0.
+    def takeover_at(self, state: GrantState, now: float, timing: Timing) -> float:
+        """When the grant may be asked about, where a holder let its lease run out; else 0.
 
         Under strict reuse detection the next attempt is what kills a pair that a paused holder
         still brings home. So the holder is given time, while the present token serves.
         """
-        if state.lease_holder is None or state.lease_until is None:
+        if state.lease_until is None or state.lease_until > now or not self._spares(state):
             return 0.0
-        if self.name != "strict" or state.expires_at is None:
-            return 0.0
+        assert state.expires_at is not None
         return min(state.lease_until + timing.takeover, state.expires_at)
+
+    def spared(self, state: GrantState, now: float, timing: Timing) -> bool:
+        """Whether a lease is not to be asked for, lest it be won in the moment in which it runs out.
+
+        By then its holder is silent, and ``takeover_at`` counts.
+        """
+        if state.lease_until is None or state.expires_at is None or not self._spares(state):
+            return False
+        return now < state.expires_at and now < state.lease_until <= now + FOREIGN * self.lease(timing)
+
+    def _spares(self, state: GrantState) -> bool:
+        return self.name == "strict" and state.lease_holder is not None and state.expires_at is not None

@@ -67,6 +67,41 @@ async def test_several_processes_send_one_request(world, new_access, held, keep,
     assert names(events) == ["token.refreshed"]
 
 
+async def test_callers_of_all_processes_wait_for_a_holder_that_lives(
+    world, new_access, held, keep, connector
+):
+    await keep(left=200)
+    connector.seen.takes = 1.0
+    processes = [new_access() for _ in range(4)]
+    tokens = await world.run(
+        asyncio.gather(*(p.token(held, min_ttl=300) for p in processes for _ in range(10)))
+    )
+    assert {token.access_token for token in tokens} == {"access-1"}
+    assert len(connector.seen.asked) == 1
+
+
+async def test_a_refused_token_is_renewed_once_by_all_processes(world, new_access, held, keep, connector):
+    await keep(left=3000)
+    connector.seen.takes = 1.0
+    processes = [new_access() for _ in range(4)]
+    refused = await processes[0].token(held)
+    tokens = await world.run(asyncio.gather(*(p.renewed(held, refused) for p in processes)))
+    assert {token.access_token for token in tokens} == {"access-1"}
+    assert len(connector.seen.asked) == 1
+
+
+async def test_a_lease_is_not_won_in_the_moment_in_which_its_holder_falls_silent(
+    world, new_access, held, keep, store, connector
+):
+    state = await keep(left=200)
+    await store.acquire(
+        "default", "identity-1", generation=state.generation, holder="paused", ttl=15, now=world.now
+    )
+    with pytest.raises(TemporarilyUnavailable):
+        await world.run(new_access().token(held, min_ttl=300))
+    assert connector.seen.asked == []
+
+
 async def test_a_token_of_unknown_lifetime_is_served_as_long_as_nobody_refuses_it(
     access, held, keep, connector
 ):

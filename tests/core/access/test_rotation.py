@@ -60,7 +60,16 @@ def test_a_lease_ends_within_the_grace(text, lease):
     ],
 )
 def test_a_strict_provider_is_asked_late(text, changes, at):
-    assert Rotation.read(text).free_at(replace(STATE, **changes), Timing()) == at
+    assert Rotation.read(text).free_at(replace(STATE, **changes), 910.0, Timing()) == at
+
+
+def test_a_holder_that_lives_is_no_silent_one():
+    strict = Rotation("strict")
+    assert strict.free_at(STATE, 899.0, Timing()) == 0
+    assert strict.spared(STATE, 899.0, Timing())
+    assert not strict.spared(STATE, 900.0, Timing())
+    assert not strict.spared(replace(STATE, expires_at=890.0), 899.0, Timing()), "nothing else serves"
+    assert not Rotation("none").spared(STATE, 899.0, Timing())
 
 
 @pytest.mark.parametrize(

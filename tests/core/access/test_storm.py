@@ -55,6 +55,18 @@ async def test_a_killed_holder_costs_nothing_within_the_grace(
     assert not figures.failed, figures.line()
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+async def test_nobody_fails_while_a_living_token_that_does_not_serve_is_renewed(
+    storm: ModuleType, database: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(f"{database}_url")
+    scenario = replace(storm.SCENARIOS["min-ttl"], seconds=2.2)
+    figures = await storm.storm(scenario, url, runs=1, processes=2, callers=25)
+    assert figures.refreshed >= 1, figures.line()
+    assert (figures.most_in_flight, figures.lost) == (1, 0), figures.line()
+    assert not figures.failed, figures.line()
+
+
 async def test_a_provider_that_refuses_and_breaks_off_costs_nothing(
     storm: ModuleType, sqlite_url: str
 ) -> None:
