@@ -1,7 +1,7 @@
 # What this needs: GNU make and Python 3.11 or newer. Everything else goes into $(VENV).
 #   make demo    sign in with a real OpenID provider on this machine
 #   make test    run the tests            make test ARGS="tests/core -k state"
-# Others: lint types floors docs-test wheels check lock clean
+# Others: lint types floors docs-test mutants wheels check lock clean
 
 VENV    ?= .venv
 ARGS    ?=
@@ -15,7 +15,7 @@ MEMBERS  := $(patsubst %/pyproject.toml,%,$(wildcard connectors/*/pyproject.toml
 MANIFESTS := pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
 LOCAL    := -e . $(addprefix -e ./,$(MEMBERS))
 
-.PHONY: help demo test lint format types floors docs-test wheels tree check lock clean
+.PHONY: help demo test lint format types floors docs-test mutants wheels tree check lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -43,6 +43,10 @@ floors: $(VENV)/.development
 
 docs-test: $(VENV)/.development
 	@$(BIN)/python -m pytest -q tests/docs $(ARGS)
+
+# Not part of check: it takes several minutes.
+mutants: $(VENV)/.development
+	@$(BIN)/python checks/mutants.py $(ARGS)
 
 wheels: $(VENV)/.development
 	@$(BIN)/python checks/wheels.py

@@ -158,6 +158,7 @@ table(
     "callback",
     errors.InvalidCallback,
     no_pairs=("parameters that are no pairs", _receives([1, 2])),
+    no_pair_behind=("a state, a code and no pair", _receives([*GOOD.items(), 7])),
     no_text=("a value that is no text", _receives({**GOOD, "n": 7})),
     surrogate=("half of a character", _receives({**GOOD, "n": "\ud800"})),
     many=("a thousand parameters", _receives({**GOOD, **{f"n{n}": "x" for n in range(1000)}})),
@@ -224,6 +225,10 @@ table(
     plain_token_endpoint=(
         "types in a token endpoint of plain http",
         _has(configured=lambda self: {"server": typed_in(token_endpoint="http://id.example/token")}),
+    ),
+    plain_keys=(
+        "types in keys at plain http",
+        _has(configured=lambda self: {"server": replace(typed_in(), jwks_uri="http://id.example/jwks")}),
     ),
     parameter_in_endpoint=(
         "types in an endpoint that carries the state",
@@ -310,6 +315,16 @@ async def _revocation_refused(actor: Actor) -> object:
     actor.provider.answer_next("revoke", Response.json({"error": "invalid_client"}, status=401))
     await like(actor).revoke(tokens)
     return None
+
+
+@misuse("traffic.keys", "has keys fetched anew for a token that no key could mend", errors.IdTokenRejected)
+async def _keys_once(actor: Actor) -> object:
+    actor.provider.deviate("id_token.alg-none-signed")
+    try:
+        return await actor.sign_in()
+    except errors.IdTokenRejected:
+        assert actor.provider.requests.count("jwks") == 1
+        raise
 
 
 # Operators: what a configuration hands to the functions beneath
