@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MOST = {
     "connectors/google/connectors_google": 60,
+    "connectors/github/connectors_github": 40,
+    "connectors/facebook/connectors_facebook": 60,
     "connectors/oidc/connectors_oidc": 80,
     "connectors/oauth2/connectors_oauth2": 100,
     "tests/core/oauth2/github_connector.py": 40,
