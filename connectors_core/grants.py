@@ -114,6 +114,22 @@ class GrantState:
             has_refresh_token=bool(tokens.refresh_token),
         )
 
+    def followed_by(self, tokens: TokenSet, *, now: float, lease_stays: bool = False) -> GrantState:
+        """The state of the next generation, which has ``tokens``: good, and free unless ``lease_stays``.
+
+        A set that came besides a refresh and keeps the refresh token ends no lease: whoever holds it
+        may be using that token just now.
+        """
+        after = replace(
+            self.describing(tokens),
+            reason=None,
+            generation=self.generation + 1,
+            updated_at=now,
+            retry_at=None,
+            failures=0,
+        )
+        return after if lease_stays else replace(after, uncertain=False, lease_holder=None, lease_until=None)
+
     def refreshable(self, now: float) -> bool:
         """Tell whether there is a refresh token that may still be good."""
         return self.has_refresh_token and (self.refresh_expires_at is None or self.refresh_expires_at > now)
@@ -169,7 +185,8 @@ class TokenStore(Protocol):
     ) -> GrantState:
         """Keep ``tokens``, merged with what is there by ``merge``; the grant is good again.
 
-        Raises NotLinked where the identity is gone.
+        Where the merged set keeps the refresh token that was there, a lease stays as it is, and so
+        does ``uncertain``: the token may be in use just now. Raises NotLinked where the identity is gone.
         """
 
     async def state(self, tenant: str, identity: str) -> GrantState | None:
@@ -196,7 +213,9 @@ class TokenStore(Protocol):
     async def commit(self, lease: Lease, tokens: TokenSet, *, now: float) -> GrantState | None:
         """Keep the answer of a refresh, unmerged as it came, even after the lease ran out.
 
-        None: the grant is gone, or a newer set is there (``state`` tells which). Nothing was stored.
+        A newer set that still has the refresh token of the lease is merged with the answer, which
+        alone has what comes after that token. None: the grant is gone, or was made inactive, or a
+        set with another refresh token is there (``state`` tells which). Nothing was stored.
         """
 
     async def fail(
@@ -211,7 +230,8 @@ class TokenStore(Protocol):
         """Give the lease back after a refresh that brought nothing.
 
         With ``reason`` the grant is inactive; without, ``failures`` grows unless ``retry_at`` is None
-        too. False, and nothing changed, where the lease is no longer this one.
+        too. False, and nothing changed, where the lease is no longer this one, or where a ``reason``
+        comes to a newer generation than was leased.
         """
 
     async def remove(self, tenant: str, identity: str, *, now: float) -> bool:
@@ -271,8 +291,13 @@ class SealedRowStore(Protocol):
     async def add(self, row: SealedRow) -> bool:
         """Keep a first row; False where there is one, or the identity is gone."""
 
-    async def replace(self, row: SealedRow, *, secret_id: str, generation: int) -> bool:
-        """Put ``row`` over the one that has that id and generation; its lease and failures are cleared."""
+    async def replace(
+        self, row: SealedRow, *, secret_id: str, generation: int, lease_stays: bool = False
+    ) -> bool:
+        """Put ``row`` over the one that has that id and generation; its failures are cleared.
+
+        Its lease and ``uncertain`` are cleared too, or, with ``lease_stays``, left as they are now.
+        """
 
     async def acquire(
         self, tenant: str, identity: str, *, kind: str, generation: int, holder: str, ttl: float, now: float
@@ -285,7 +310,8 @@ class SealedRowStore(Protocol):
 
     async def renew(
         self, tenant: str, secret_id: str, *, generation: int, fence: int, ttl: float, now: float
-    ) -> bool: ...
+    ) -> bool:
+        """For the lease of that ``fence``, also where its row is newer than ``generation`` by now."""
 
     async def release(self, tenant: str, secret_id: str, *, generation: int, fence: int) -> bool:
         """Give a lease back unused."""
@@ -307,7 +333,8 @@ class SealedRowStore(Protocol):
         retry_at: float | None,
         uncertain: bool,
         now: float,
-    ) -> bool: ...
+    ) -> bool:
+        """End the lease of that ``fence``; with a ``reason``, only where the row is of ``generation``."""
 
     async def delete(
         self, tenant: str, identity: str, *, kind: str, revoke: bool = False, now: float
@@ -326,7 +353,7 @@ class SealedRowStore(Protocol):
     async def deactivate(
         self, tenant: str, connector: str, *, kind: str, reason: InactiveReason, now: float
     ) -> int:
-        """Make all active grants of a connector inactive; return how many."""
+        """Make all active grants of a connector inactive, and end their leases; return how many."""
 
     async def same_grant(self, ref: GrantRef) -> int:
         """How many active rows there are of the same issuer, client and subject in the tenant."""

@@ -71,6 +71,11 @@ def merge(
     return replace(merged, requested=requested)
 
 
+def keeps_refresh_token(merged: TokenSet, previous: TokenSet) -> bool:
+    """Tell whether ``merged`` lives on by the refresh token that was there before."""
+    return merged.refresh_token is not None and merged.refresh_token == previous.refresh_token
+
+
 def _refreshed(previous: TokenSet, new: TokenSet) -> TokenSet:
     asked_for_all = not new.requested or previous.scopes <= new.requested
     if not new.scopes_stated:

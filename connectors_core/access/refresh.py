@@ -203,6 +203,8 @@ class _Attempt:
         now_stored = await self.held.store.state(self.held.tenant, self.held.identity)
         if now_stored is None or not _other(now_stored, self.flight.since):
             await self._failed(failure)
+        else:
+            await self._give_back()
         return None
 
     async def _ask(self) -> TokenSet:
@@ -243,6 +245,15 @@ class _Attempt:
         if state is not None:
             self._tell("token.refreshed", generation=state.generation)
             tokens = merge(lease.tokens, new, occasion=Occasion.REFRESH, now=around.clock())
+            if state.generation > lease.generation + 1:
+                # It met a sign-in: the state tells what both together cover.
+                tokens = replace(
+                    tokens,
+                    requested=state.requested,
+                    scopes=state.scopes,
+                    scopes_stated=state.scopes_stated,
+                    effective=None if state.effective == state.scopes else state.effective,
+                )
             return StoredGrant(state=state, tokens=tokens)
         stored = await held.store.open(held.tenant, held.identity)
         if stored is None:
@@ -305,6 +316,7 @@ class _Attempt:
             now=around.clock(),
         )
         if not ours:
+            await self._give_back()
             return
         if reason is not None:
             self._tell("token.needs_reauthorization", reason=reason.value, error=failure.error)

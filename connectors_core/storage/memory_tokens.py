@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..grants import GrantRef, GrantState, InactiveReason, Lease, Occasion, StoredGrant
-from ..merge import merge
+from ..merge import keeps_refresh_token, merge
 from ..tokens import TokenSet
 
 TOUCH_EVERY = 3600.0
@@ -47,8 +47,8 @@ class MemoryTokenStore:
                 kept = _Kept(fresh.describing(tokens), tokens, kept.fence if kept else 0)
                 self._kept[ref.tenant, ref.identity] = kept
                 return kept.state
-            tokens = merge(kept.tokens, tokens, occasion=occasion, now=now, reason=kept.state.reason)
-            return self._store(kept, tokens, now)
+            merged = merge(kept.tokens, tokens, occasion=occasion, now=now, reason=kept.state.reason)
+            return self._store(kept, merged, now, lease_stays=keeps_refresh_token(merged, kept.tokens))
 
     async def state(self, tenant: str, identity: str) -> GrantState | None:
         with self._lock:
@@ -110,8 +110,12 @@ class MemoryTokenStore:
             kept = self._of(lease)
             if kept is None:
                 return None
-            merged = merge(lease.tokens, tokens, occasion=Occasion.REFRESH, now=now)
-            return self._store(kept, merged, now)
+            previous = lease.tokens
+            if kept.state.generation != lease.generation:
+                if not keeps_refresh_token(kept.tokens, lease.tokens):
+                    return None
+                previous = kept.tokens
+            return self._store(kept, merge(previous, tokens, occasion=Occasion.REFRESH, now=now), now)
 
     async def fail(
         self,
@@ -127,6 +131,8 @@ class MemoryTokenStore:
             if kept is None or kept.fence != lease.fence or kept.state.lease_holder is None:
                 return False
             state = kept.state
+            if reason is not None and state.generation != lease.generation:
+                return False
             kept.state = replace(
                 state,
                 reason=reason,
@@ -171,19 +177,9 @@ class MemoryTokenStore:
         kept = self._kept.get((lease.ref.tenant, lease.ref.identity))
         if kept is None or kept.state.secret_id != lease.secret_id:
             return None
-        return kept if kept.state.generation == lease.generation else None
+        return kept
 
-    def _store(self, kept: _Kept, tokens: TokenSet, now: float) -> GrantState:
+    def _store(self, kept: _Kept, tokens: TokenSet, now: float, *, lease_stays: bool = False) -> GrantState:
         kept.tokens = tokens
-        kept.state = replace(
-            kept.state.describing(tokens),
-            reason=None,
-            generation=kept.state.generation + 1,
-            updated_at=now,
-            retry_at=None,
-            failures=0,
-            uncertain=False,
-            lease_holder=None,
-            lease_until=None,
-        )
+        kept.state = kept.state.followed_by(tokens, now=now, lease_stays=lease_stays)
         return kept.state

@@ -115,6 +115,22 @@ class SealedRowStoreConformance:
         assert await rows.replace(newer, secret_id=kept.state.secret_id, generation=1)
         assert await rows.find("default", "identity_1", kind=KIND) == newer
 
+    async def test_replacing_ends_a_lease_unless_it_stays(self, rows: SealedRowStore, link: Change) -> None:
+        kept = await self.put(rows, link)
+        await self.lease(rows, kept.state.ref, ttl=-1.0)
+        await self.lease(rows, kept.state.ref)
+        for generation, lease_stays, expected in ((1, True, ("me", True)), (2, False, (None, False))):
+            newer = replace(kept, state=replace(kept.state, generation=generation + 1))
+            assert await rows.replace(
+                newer, secret_id=kept.state.secret_id, generation=generation, lease_stays=lease_stays
+            )
+            found = await rows.find("default", "identity_1", kind=KIND)
+            assert found is not None
+            assert (found.state.lease_holder, found.state.uncertain) == expected
+            assert found.fence == 2
+            held = {"generation": 1, "fence": 2, "ttl": 15.0, "now": NOW}
+            assert await rows.renew("default", kept.state.secret_id, **held) == lease_stays  # type: ignore[arg-type]
+
     async def test_of_many_who_ask_for_a_lease_one_gets_it(self, rows: SealedRowStore, link: Change) -> None:
         kept = await self.put(rows, link)
         answers = await asyncio.gather(*(self.lease(rows, kept.state.ref) for _ in range(20)))

@@ -146,6 +146,41 @@ class TokenStoreConformance:
         assert await store.commit(lease, granted("late"), now=NOW) is None
         assert await self.access_token(store) == "access-signed-in"
 
+    async def test_a_sign_in_that_keeps_the_refresh_token_ends_no_lease(
+        self, store: TokenStore, link: Change
+    ) -> None:
+        whose = await self.put(store, link)
+        lease = await self.lease(store)
+        for tokens in (granted("without", refresh_token=None), granted("narrow", "openid")):
+            state = await store.put(whose, tokens, now=NOW)
+            assert (state.lease_holder, state.has_refresh_token) == ("me", True)
+            at = {"generation": state.generation, "ttl": 15.0, "now": NOW}
+            assert await store.acquire("default", "identity_1", holder="other", **at) is None  # type: ignore[arg-type]
+            assert await store.renew(lease, ttl=15.0, now=NOW)
+        assert not await store.fail(lease, reason=InactiveReason.INVALID_GRANT, now=NOW)
+        assert await store.fail(lease, uncertain=True, now=NOW)
+        state = await store.put(whose, granted("again", refresh_token=None), now=NOW)
+        assert (state.lease_holder, state.uncertain, state.reason) == (None, True, None)
+
+    async def test_an_answer_meets_a_sign_in_that_kept_the_refresh_token(
+        self, store: TokenStore, link: Change
+    ) -> None:
+        whose = await self.put(store, link)
+        lease = await self.lease(store)
+        asked = granted("asked", "openid drive", refresh_token=None)
+        await store.put(whose, asked, occasion=Occasion.STEP_UP, now=NOW)
+        state = await store.commit(lease, granted("answer", scopes_stated=False), now=NOW)
+        assert state is not None
+        assert (state.generation, state.lease_holder) == (3, None)
+        stored = await store.open("default", "identity_1")
+        assert stored is not None
+        assert stored.state == state
+        assert (stored.tokens.access_token, stored.tokens.refresh_token) == (
+            "access-answer",
+            "refresh-answer",
+        )
+        assert stored.tokens.scopes == {"openid", "email", "drive"}
+
     async def test_a_failure_is_remembered(self, store: TokenStore, link: Change) -> None:
         await self.put(store, link)
         assert await store.fail(await self.lease(store), retry_at=NOW + 30, uncertain=True, now=NOW)

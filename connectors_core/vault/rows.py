@@ -64,9 +64,12 @@ class SqlSealedRows:
     async def add(self, row: SealedRow) -> bool:
         return bool(await self._database.fetch(sql.ADD, _values(row)))
 
-    async def replace(self, row: SealedRow, *, secret_id: str, generation: int) -> bool:
+    async def replace(
+        self, row: SealedRow, *, secret_id: str, generation: int, lease_stays: bool = False
+    ) -> bool:
         old = {"old_id": secret_id, "old_generation": generation}
-        return bool(await self._database.fetch(sql.REPLACE, {**_values(row), **old}))
+        statement = sql.REPLACE_LEASED if lease_stays else sql.REPLACE
+        return bool(await self._database.fetch(statement, {**_values(row), **old}))
 
     async def acquire(
         self, tenant: str, identity: str, *, kind: str, generation: int, holder: str, ttl: float, now: float

@@ -61,14 +61,23 @@ ADD = f"""
 
 _UNTOUCHED = {"kind", "used_at", "fence"}
 _CLEARED = {"lease_holder", "lease_until", "failures", "retry_at", "uncertain"}
-_ENDED = "lease_holder = NULL, lease_until = NULL, failures = 0, retry_at = NULL, uncertain = 0"
-REPLACE = f"""
-    UPDATE connectors_secrets
-       SET {", ".join(f"{name} = :{name}" for name in WRITTEN if name not in _UNTOUCHED | _CLEARED)}, {_ENDED}
-     WHERE tenant = :tenant AND identity = :identity AND kind = :kind
-       AND id = :old_id AND generation = :old_generation
-    RETURNING 1
-"""  # noqa: S608
+_GOOD = "failures = 0, retry_at = NULL"
+_ENDED = f"lease_holder = NULL, lease_until = NULL, uncertain = 0, {_GOOD}"
+
+
+def _replace(ended: str) -> str:
+    written = [f"{name} = :{name}" for name in WRITTEN if name not in _UNTOUCHED | _CLEARED]
+    return f"""
+        UPDATE connectors_secrets SET {", ".join(written)}, {ended}
+         WHERE tenant = :tenant AND identity = :identity AND kind = :kind
+           AND id = :old_id AND generation = :old_generation
+        RETURNING 1
+    """  # noqa: S608
+
+
+REPLACE = _replace(_ENDED)
+REPLACE_LEASED = _replace(_GOOD)
+"""For a set that keeps the refresh token, which a lease may be using."""
 COMMIT = f"""
     UPDATE connectors_secrets
        SET payload = :payload, reason = NULL, requested = :requested, scopes = :scopes,
@@ -89,22 +98,22 @@ ACQUIRE = """
     RETURNING 1
 """
 _HELD = """
-     WHERE tenant = :tenant AND id = :id AND generation = :generation AND fence = :fence
-       AND lease_holder IS NOT NULL
+     WHERE tenant = :tenant AND id = :id AND generation >= :generation AND fence = :fence
+       AND lease_holder IS NOT NULL {and_}
     RETURNING 1
 """
 RENEW = f"""
-    UPDATE connectors_secrets SET lease_until = {{now}} + :ttl {_HELD}
+    UPDATE connectors_secrets SET lease_until = {{now}} + :ttl {_HELD.format(and_="")}
 """  # noqa: S608
 RELEASE = f"""
-    UPDATE connectors_secrets SET lease_holder = NULL, lease_until = NULL {_HELD}
+    UPDATE connectors_secrets SET lease_holder = NULL, lease_until = NULL {_HELD.format(and_="")}
 """  # noqa: S608
 FAIL = f"""
     UPDATE connectors_secrets
        SET lease_holder = NULL, lease_until = NULL, reason = :reason, retry_at = :retry_at,
            failures = failures + :failures, updated_at = :now,
            uncertain = CASE WHEN :uncertain = 1 THEN 1 ELSE uncertain END
-    {_HELD}
+    {_HELD.format(and_="AND (CAST(:reason AS TEXT) IS NULL OR generation = :generation)")}
 """  # noqa: S608
 
 LOCK = """
@@ -131,7 +140,8 @@ TOUCH = """
        AND (used_at IS NULL OR used_at <= :before)
 """
 DEACTIVATE = """
-    UPDATE connectors_secrets SET reason = :reason, generation = generation + 1, updated_at = :now
+    UPDATE connectors_secrets SET reason = :reason, generation = generation + 1, updated_at = :now,
+           lease_holder = NULL, lease_until = NULL
      WHERE tenant = :tenant AND connector = :connector AND kind = :kind AND reason IS NULL
     RETURNING 1
 """

@@ -18,7 +18,7 @@ from ..grants import (
     SealedRowStore,
     StoredGrant,
 )
-from ..merge import ALIVE, merge
+from ..merge import ALIVE, keeps_refresh_token, merge
 from ..tokens import TokenSet
 from . import record
 from .contents import Contents, dump, load
@@ -29,6 +29,11 @@ TOUCH_EVERY = 3600.0
 """Seconds between two writes of ``used_at``."""
 ATTEMPTS = 10
 """How often a write may find that another came first."""
+TOO_MANY_WRITERS = "others wrote this grant again and again; try again"
+DECIDED = frozenset(
+    {InactiveReason.CONNECTOR_CHANGED, InactiveReason.IDENTITY_CHANGED, InactiveReason.REVOKED}
+)
+"""Reasons that no answer of a provider undoes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +89,12 @@ class Vault:
                     raise NotLinked("the identity is gone")
                 continue
             old = there.state
-            row = await self._merged(there, ref, tokens, occasion, now)
-            if await self._rows.replace(row, secret_id=old.secret_id, generation=old.generation):
+            row, lease_stays = await self._merged(there, ref, tokens, occasion, now)
+            if await self._rows.replace(
+                row, secret_id=old.secret_id, generation=old.generation, lease_stays=lease_stays
+            ):
                 return row.state
-        raise StorageError("others wrote this grant again and again; try again")
+        raise StorageError(TOO_MANY_WRITERS)
 
     async def state(self, tenant: str, identity: str) -> GrantState | None:
         return await self._rows.state(tenant, identity, kind=TOKENS)
@@ -148,9 +155,24 @@ class Vault:
     async def commit(self, lease: Lease, tokens: TokenSet, *, now: float) -> GrantState | None:
         if not isinstance(lease.held, _Held):
             raise TypeError("the lease is not of this store")
-        merged = merge(lease.tokens, tokens, occasion=Occasion.REFRESH, now=now)
-        row = self._seal(lease.held.row, merged, lease.held.dek, now=now)
-        return row.state if await self._rows.commit(row, generation=lease.generation) else None
+        row: SealedRow | None = lease.held.row
+        dek, previous = lease.held.dek, lease.tokens
+        for _ in range(ATTEMPTS):
+            assert row is not None
+            merged = merge(previous, tokens, occasion=Occasion.REFRESH, now=now)
+            sealed = self._seal(row, merged, dek, now=now)
+            if await self._rows.commit(sealed, generation=row.state.generation):
+                return sealed.state
+            row = await self._rows.find(lease.ref.tenant, lease.ref.identity, kind=TOKENS)
+            if row is None or row.state.secret_id != lease.secret_id or row.state.reason in DECIDED:
+                return None
+            try:
+                previous = self._read(row, record.decrypt(row.payload, dek, context=_context(row)))
+            except SealBroken:
+                return None
+            if not keeps_refresh_token(previous, lease.tokens):
+                return None
+        raise StorageError(TOO_MANY_WRITERS)
 
     async def fail(
         self,
@@ -242,12 +264,16 @@ class Vault:
         plain, dek = await self.open_payload(
             row.payload, row.wrapped_dek, kid=state.kid, ref=ref, secret_id=state.secret_id, kind=row.kind
         )
-        contents = load(plain)
+        return self._read(row, plain), dek
+
+    def _read(self, row: SealedRow, plain: bytes) -> TokenSet:
+        """The tokens of ``row``, which is what was sealed with them. Raises SealBroken."""
+        contents, state, ref = load(plain), row.state, row.state.ref
         if (contents.issuer, contents.subject) != (ref.issuer, ref.subject):
             raise SealBroken("the tokens are of another account than the row says")
         if state.describing(contents.tokens) != state:
             raise SealBroken("what stands beside the tokens is not what was sealed with them")
-        return contents.tokens, dek
+        return contents.tokens
 
     async def _first(self, ref: GrantRef, tokens: TokenSet, *, generation: int, now: float) -> SealedRow:
         secret_id = f"secret_{uuid.uuid4().hex}"
@@ -260,8 +286,11 @@ class Vault:
 
     async def _merged(
         self, there: SealedRow, ref: GrantRef, tokens: TokenSet, occasion: Occasion, now: float
-    ) -> SealedRow:
-        """The row to put in the place of ``there``: under a new data key where it is another grant."""
+    ) -> tuple[SealedRow, bool]:
+        """The row to put in the place of ``there``, and whether a lease on that stays.
+
+        Under a new data key where it is another grant.
+        """
         old = there.state
         if old.ref == ref and (old.reason is None or old.reason in ALIVE):
             try:
@@ -270,28 +299,24 @@ class Vault:
                 pass  # What cannot be opened is no loss: the person has just granted anew.
             else:
                 merged = merge(previous, tokens, occasion=occasion, now=now, reason=old.reason)
-                return self._seal(there, merged, dek, now=now)
-        return await self._first(ref, tokens, generation=old.generation + 1, now=now)
+                stays = keeps_refresh_token(merged, previous)
+                return self._seal(there, merged, dek, now=now, lease_stays=stays), stays
+        return await self._first(ref, tokens, generation=old.generation + 1, now=now), False
 
-    def _seal(self, row: SealedRow, tokens: TokenSet, dek: bytes, *, now: float) -> SealedRow:
-        """``row`` with other tokens: one generation newer, good, and free."""
+    def _seal(
+        self, row: SealedRow, tokens: TokenSet, dek: bytes, *, now: float, lease_stays: bool = False
+    ) -> SealedRow:
+        """``row`` with other tokens, one generation newer."""
         ref = row.state.ref
-        context = record.context_of(ref, secret_id=row.state.secret_id, kind=row.kind)
         plain = dump(Contents(tokens=tokens, issuer=ref.issuer, subject=ref.subject))
-        state = replace(
-            row.state.describing(tokens),
-            reason=None,
-            generation=row.state.generation + 1,
-            updated_at=now,
-            retry_at=None,
-            failures=0,
-            uncertain=False,
-            lease_holder=None,
-            lease_until=None,
-        )
+        state = row.state.followed_by(tokens, now=now, lease_stays=lease_stays)
         self.seals += 1
-        return replace(row, state=state, payload=record.encrypt(plain, dek, context=context))
+        return replace(row, state=state, payload=record.encrypt(plain, dek, context=_context(row)))
 
     def _check_urls(self, ref: GrantRef) -> None:
         if self._urls(ref) != ref.urls:
             raise ReauthorizationRequired(InactiveReason.CONNECTOR_CHANGED)
+
+
+def _context(row: SealedRow) -> bytes:
+    return record.context_of(row.state.ref, secret_id=row.state.secret_id, kind=row.kind)

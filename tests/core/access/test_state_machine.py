@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -129,6 +130,8 @@ def machine(subject: Subject) -> type[RuleBasedStateMachine]:
             self.generation = 0
             self.reason: InactiveReason | None = None
             self.issued = 0
+            self.refresh_token: str | None = None
+            self.answered: set[str | None] = set()
 
         def state(self) -> GrantState | None:
             return subject.run(subject.store.state("default", self.identity))
@@ -139,6 +142,8 @@ def machine(subject: Subject) -> type[RuleBasedStateMachine]:
                 access_token=f"access-{self.issued}",
                 refresh_token=f"refresh-{self.issued}",
                 expires_at=self.now + 60,
+                scopes=frozenset({"repo"}),
+                scopes_stated=True,
             )
 
         @initialize()
@@ -151,7 +156,18 @@ def machine(subject: Subject) -> type[RuleBasedStateMachine]:
             state = subject.run(subject.store.put(_ref(self.identity), new, now=self.now))
             assert state.generation > self.generation or self.newest is None
             self.newest, self.generation, self.reason = new.access_token, state.generation, None
-            self.live = None
+            self.live, self.refresh_token = None, new.refresh_token
+
+        @precondition(lambda self: self.newest is not None and self.reason is None)
+        @rule(narrow=st.booleans())
+        def sign_in_that_keeps_the_refresh_token(self, narrow: bool) -> None:
+            """It brought none, or fewer scopes: whoever holds the lease may be using the old one."""
+            new = self.tokens()
+            new = replace(new, scopes=frozenset()) if narrow else replace(new, refresh_token=None)
+            state = subject.run(subject.store.put(_ref(self.identity), new, now=self.now))
+            assert state.generation > self.generation
+            self.newest = self.newest if narrow else new.access_token
+            self.generation = state.generation
 
         @rule(seconds=st.sampled_from([1.0, 7.0, 16.0]))
         def time_passes(self, seconds: float) -> None:
@@ -174,6 +190,7 @@ def machine(subject: Subject) -> type[RuleBasedStateMachine]:
             assert (lease is not None) == (self.newest is not None and self.reason is None and free)
             if lease is not None:
                 assert lease.tokens.access_token == self.newest
+                assert lease.tokens.refresh_token not in self.answered, "leased again after it was answered"
                 assert lease.uncertain or self.live is None
                 self.live, self.live_until = lease, self.now + TTL
                 self.leases.append(lease)
@@ -205,10 +222,11 @@ def machine(subject: Subject) -> type[RuleBasedStateMachine]:
                 new, before = self.tokens(), self.state()
                 state = subject.run(subject.store.commit(lease, new, now=self.now))
                 same = before is not None and before.secret_id == lease.secret_id
-                assert (state is not None) == (same and before.generation == lease.generation)
+                assert (state is not None) == (same and lease.tokens.refresh_token == self.refresh_token)
+                self.answered.add(lease.tokens.refresh_token)
                 if state is not None:
                     self.newest, self.generation, self.reason = new.access_token, state.generation, None
-                    self.live = None
+                    self.live, self.refresh_token = None, new.refresh_token
 
         @rule(which=st.integers(0, 9), dead=st.booleans(), uncertain=st.booleans())
         def fail(self, which: int, dead: bool, uncertain: bool) -> None:
@@ -220,7 +238,8 @@ def machine(subject: Subject) -> type[RuleBasedStateMachine]:
                         lease, reason=reason, retry_at=retry_at, uncertain=uncertain, now=self.now
                     )
                 )
-                assert failed == (lease is self.live)
+                as_leased = lease.generation == self.generation
+                assert failed == (lease is self.live and (as_leased or not dead))
                 if failed:
                     self.live, self.reason = None, reason
 
@@ -248,6 +267,7 @@ def machine(subject: Subject) -> type[RuleBasedStateMachine]:
                 return
             assert stored is not None
             assert stored.tokens.access_token == self.newest
+            assert stored.tokens.refresh_token == self.refresh_token
             assert stored.state.generation == self.generation
             assert stored.state.reason == self.reason
             assert (stored.state.lease_holder is not None) == (self.live is not None)
