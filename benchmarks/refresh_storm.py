@@ -187,7 +187,9 @@ async def work(order: dict[str, Any]) -> None:
         )
         tally = Tally()
         until = time.monotonic() + run["seconds"]
-        await asyncio.gather(*(_caller(access, held, tally, until, order["min_ttl"]) for _ in range(order["callers"])))
+        await asyncio.gather(
+            *(_caller(access, held, tally, until, order["min_ttl"]) for _ in range(order["callers"]))
+        )
         print(json.dumps({**tally.__dict__, "sent": sender.requests_sent}), flush=True)
     await access.drain(5)
     await sender.aclose()

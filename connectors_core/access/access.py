@@ -36,6 +36,9 @@ TOUCH_EVERY = 3600.0
 ROUNDS = 5
 """Answers a call looks at before it gives up: each was out of date when it came."""
 
+MOST_TOO_SHORT = 4096
+"""Grants of which is remembered that their tokens live shorter than somebody asked for."""
+
 YOUNG = 30.0
 """Seconds after a refresh in which an API's refusal does not bring about another."""
 
@@ -70,7 +73,7 @@ class Access:
         self._flights: dict[Place, Flight] = {}
         self._notes: dict[Place, asyncio.Task[None]] = {}
         self._breakers: dict[tuple[str, str], Breaker] = {}
-        self._lifetimes: dict[tuple[str, str], float] = {}
+        self._too_short: dict[tuple[str, str], float] = {}
         self._around = Surroundings(
             clock=clock,
             uptime=uptime,
@@ -116,11 +119,16 @@ class Access:
             )
 
         give_up_at = 0.0
-        for _ in range(ROUNDS):
+        for round_ in range(ROUNDS):
             _check(held.connector, stored.state, needed)
             judged = judge()
             if judged is Freshness.FRESH:
                 return self._serve(held, stored)
+            if round_:
+                # It was renewed for this call: what is wrong with it, another answer would not cure.
+                self._check_renewed(held, stored.state, needed, min_ttl)
+                if judged is not Freshness.UNFIT and judged is not Freshness.SPENT:
+                    return self._serve(held, stored)
             if judged is Freshness.SPENT:
                 raise ReauthorizationRequired("expired")
             self._check_lifetime(held, stored.state, min_ttl)
@@ -137,7 +145,6 @@ class Access:
                     raise
                 return self._serve(held, stored)
             stored = renewed
-            self._learn_lifetime(held, stored.state)
         raise TemporarilyUnavailable(retry_after=1.0)
 
     async def renewed(
@@ -276,15 +283,24 @@ class Access:
         now = self._around.clock()
         return Rotation.read(held.connector.rotation).free_at(state, now, self.timing) > now
 
-    def _learn_lifetime(self, held: Held, state: GrantState) -> None:
-        if state.expires_at is not None:
-            known = (held.tenant, held.connector.connector_id)
-            lifetime = state.expires_at - state.updated_at
-            self._lifetimes[known] = max(lifetime, self._lifetimes.get(known, 0.0))
+    def _check_renewed(self, held: Held, state: GrantState, needed: frozenset[str], min_ttl: float) -> None:
+        """Raise where a set that just came does not give what this call needs, though it lives."""
+        now = self._around.clock()
+        if state.expires_at is not None and state.expires_at <= now:
+            return
+        if needed and (missing := held.connector.missing_scopes(needed, state.effective)):
+            raise ScopeRequired(missing=missing, granted=state.effective)
+        if state.expires_at is not None and state.expires_at - now < min_ttl:
+            grant = (held.tenant, held.identity)
+            self._too_short.pop(grant, None)
+            while len(self._too_short) >= MOST_TOO_SHORT:
+                del self._too_short[next(iter(self._too_short))]
+            self._too_short[grant] = lifetime = state.expires_at - state.updated_at
+            raise TokenLivesTooShort(lifetime=lifetime)
 
     def _check_lifetime(self, held: Held, state: GrantState, min_ttl: float) -> None:
-        """Do not ask the provider at every call for what its last answer did not give."""
-        lifetime = self._lifetimes.get((held.tenant, held.connector.connector_id))
+        """Do not ask the provider at every call for what its last answer for this grant did not give."""
+        lifetime = self._too_short.get((held.tenant, held.identity))
         if lifetime is None or state.expires_at is None or lifetime >= min_ttl:
             return
         if skew(state, self.timing) < state.expires_at - self._around.clock() < min_ttl:

@@ -158,6 +158,40 @@ async def test_no_token_lives_as_long_as_asked(world, access, held, keep, connec
     assert len(connector.seen.asked) == 1
 
 
+async def test_how_long_a_grant_of_another_lives_says_nothing_of_this_one(
+    world, access, held, keep, connector
+):
+    await keep(left=-1)
+    connector.seen.lifetime = 7200
+    await world.run(access.token(held))
+    await keep(left=-1, identity="identity-2")
+    connector.seen.lifetime = 900
+    for _ in range(3):
+        with pytest.raises(TokenLivesTooShort) as caught:
+            await world.run(access.token(replace(held, identity="identity-2"), min_ttl=1800))
+    assert caught.value.lifetime == 900
+    assert len(connector.seen.asked) == 2
+    assert (await access.token(held, min_ttl=1800)).access_token == "access-1"
+
+
+async def test_a_renewed_token_that_carries_less_is_not_renewed_again(world, access, held, keep, connector):
+    await keep(left=-1)
+    connector.seen.answers = [
+        TokenSet(
+            access_token="narrow",
+            refresh_token="r",
+            expires_at=world.now + 3600,
+            requested=frozenset({"user"}),
+            scopes=frozenset({"user"}),
+            scopes_stated=True,
+        )
+    ]
+    with pytest.raises(ScopeRequired) as caught:
+        await world.run(access.token(held, scopes={"repo"}))
+    assert caught.value.missing == {"repo"}
+    assert len(connector.seen.asked) == 1
+
+
 async def test_a_cancelled_caller_does_not_cancel_the_exchange(world, access, held, keep, connector):
     await keep(left=-1)
     connector.seen.takes = 1.0
