@@ -375,5 +375,5 @@ class VerifiesCredential(Protocol):
 class VouchesForAddresses(Protocol):
     """A connector that knows of which domains its provider is the authority on addresses."""
 
-    def email_domains(self, profile: Profile, tokens: TokenSet) -> frozenset[str]:
-        """The domains, lower case, whose verified addresses this answer may be trusted for."""
+    def email_domains(self, tokens: TokenSet) -> frozenset[str]:
+        """The domains, lower case, for which verified addresses may be trusted, by the claims that came."""

@@ -137,7 +137,7 @@ def _trusted(entry: ConnectorEntry, completed: Completed) -> bool:
     domain = (completed.profile.email or "").rpartition("@")[2].lower()
     listed = frozenset(entry.settings.email_domains)
     if isinstance(entry.connector, VouchesForAddresses):
-        vouched = entry.connector.email_domains(completed.profile, completed.tokens)
+        vouched = entry.connector.email_domains(completed.tokens)
         listed = listed & vouched if listed else vouched
     return domain in listed
 

@@ -16,6 +16,8 @@ from connectors_core.oidc import OIDCConfig
 
 ISSUER = "https://accounts.google.com"
 
+SHORT = {f"https://www.googleapis.com/auth/userinfo.{name}": name for name in ("email", "profile")}
+"""Scopes that Google knows under two names; token responses use the long one."""
 NO_OFFLINE_ACCESS = (
     "offline_access is no scope of Google's: set offlineAccess, which sends access_type=offline"
 )

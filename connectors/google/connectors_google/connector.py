@@ -6,21 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from connectors_core import (
-    ConnectorMetadata,
-    Profile,
-    Purpose,
-    ServerMetadata,
-    TokenSet,
-    Transaction,
-    errors,
-)
+from connectors_core import ConnectorMetadata, Purpose, ServerMetadata, TokenSet, Transaction, errors
 from connectors_core.oidc import OIDCConnector
 
-from .config import ISSUER, NO_OFFLINE_ACCESS, GoogleConfig
-
-SHORT = {f"https://www.googleapis.com/auth/userinfo.{name}": name for name in ("email", "profile")}
-"""Scopes that Google knows under two names; token responses use the long one."""
+from .config import ISSUER, NO_OFFLINE_ACCESS, SHORT, GoogleConfig
 
 
 class Google(OIDCConnector):
@@ -48,7 +37,7 @@ class Google(OIDCConnector):
         config = self.config
         own = {"additional_audiences": config.additional_audiences, "authorization_parameters": config.sent}
         emulator = {"issuer": config.issuer, "server": None, "issuers": None}
-        return own if config.issuer == ISSUER else {**own, **emulator}
+        return own | (emulator if config.issuer != ISSUER else {})
 
     def scopes_to_request(self, asked: Iterable[str] | None) -> tuple[str, ...]:
         """As for OpenID Connect, each scope in one spelling. Raises ConfigurationError for offline_access."""
@@ -76,12 +65,10 @@ class Google(OIDCConnector):
             parameters.setdefault("include_granted_scopes", "true")
         return parameters
 
-    def email_domains(self, profile: Profile, tokens: TokenSet) -> frozenset[str]:
+    def email_domains(self, tokens: TokenSet) -> frozenset[str]:
         """``gmail.com`` and the organisation in ``hd``: of other addresses Google says only that they were
         verified once, and whoever holds them now may be somebody else."""
-        organisation = (tokens.claims or {}).get("hd")
-        own = {organisation.lower()} if isinstance(organisation, str) and organisation else set()
-        return frozenset({"gmail.com"} | own)
+        return frozenset({"gmail.com", str((tokens.claims or {}).get("hd", "gmail.com")).lower()})
 
     async def check_verified(self, claims: dict[str, Any], server: ServerMetadata) -> dict[str, Any]:
         """The claims of somebody of the configured organisation, with one spelling of the issuer."""
