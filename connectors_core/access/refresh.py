@@ -330,7 +330,9 @@ class _Attempt:
         if failure.kind in (FailureKind.MISCONFIGURED, FailureKind.REFUSED):
             return around.timing.misconfigured
         jitter = around.timing.next_attempt(self.state.failures, around.draw)
-        return jitter if failure.retry_after is None else failure.retry_after + min(jitter, 1.0)
+        if failure.retry_after is None:
+            return jitter
+        return min(failure.retry_after, around.timing.longest_retry_after) + min(jitter, 1.0)
 
     def _tell(self, name: str, **detail: str | int) -> None:
         held = self.held

@@ -45,7 +45,10 @@ class Rotation:
 
     def free_at(self, state: GrantState, now: float, timing: Timing) -> float:
         """When the provider may be asked about a grant that is not due before; 0 where it may be now."""
-        return max(state.retry_at or 0.0, self.takeover_at(state, now, timing))
+        retry_at = state.retry_at or 0.0
+        if retry_at > now + timing.longest_wait:
+            retry_at = 0.0  # written by a host whose clock is ahead: nobody is told to wait that long
+        return max(retry_at, self.takeover_at(state, now, timing))
 
     def takeover_at(self, state: GrantState, now: float, timing: Timing) -> float:
         """When the grant may be asked about, where a holder let its lease run out; else 0.

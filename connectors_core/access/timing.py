@@ -20,6 +20,7 @@ class Timing:
     ``hurry`` left nobody waits for that. ``takeover``: how long the answer of a holder that never
     reported back is waited for where a second use of its refresh token would revoke the grant.
     ``backoff`` doubles with every failure up to ``longest_backoff``; the wait is drawn below it.
+    ``longest_retry_after`` bounds what a provider may ask for.
     """
 
     lease: float = 15.0
@@ -31,9 +32,15 @@ class Timing:
     takeover: float = 60.0
     backoff: float = 0.5
     longest_backoff: float = 60.0
+    longest_retry_after: float = 900.0
     misconfigured: float = 30.0
     poll: tuple[float, float] = (0.02, 0.2)
     commit_retry: tuple[float, float] = (0.05, 2.0)
+
+    @property
+    def longest_wait(self) -> float:
+        """The longest that a failure keeps anybody from asking again."""
+        return self.longest_retry_after + max(self.longest_backoff, self.misconfigured)
 
     def next_attempt(self, failures: int, draw: Callable[[], float]) -> float:
         """Full jitter: anything up to the backoff of the ``failures`` before. ``draw`` gives [0, 1)."""

@@ -263,6 +263,28 @@ async def test_retry_after_is_obeyed_by_every_process(world, new_access, held, k
     assert (await world.run(new_access().token(held))).access_token == "access-1"
 
 
+async def test_a_host_whose_clock_is_ahead_keeps_no_other_from_asking(
+    world, new_access, held, keep, store, connector
+):
+    state = await keep(left=-1)
+    ahead = await store.acquire(
+        "default", "identity-1", generation=state.generation, holder="ahead", ttl=15, now=world.now
+    )
+    await store.fail(ahead, retry_at=world.now + 3600.5, now=world.now + 3600)
+    assert (await world.run(new_access().token(held))).access_token == "access-1"
+
+
+async def test_no_answer_makes_anybody_wait_longer_than_the_longest_wait(
+    world, access, held, keep, store, connector
+):
+    await keep(left=-1)
+    connector.seen.answers = [refused("slow_down", 429, retry_after=86400.0)]
+    with pytest.raises(TemporarilyUnavailable):
+        await world.run(access.token(held))
+    retry_at = (await store.state("default", "identity-1")).retry_at
+    assert retry_at <= world.now + access.timing.longest_wait
+
+
 async def test_an_outage_does_not_take_away_a_living_token(world, access, held, keep, connector):
     await keep(left=20)
     connector.seen.answers = [refused("slow_down", 429, retry_after=600.0)]
