@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .scopes import PATTERN
 from .tokens import MAX_TTL
 
 ACCOUNT = "/my-account"
@@ -21,7 +22,7 @@ SCOPE = {
     "name": "scope",
     "in": "query",
     "description": "Scopes that the token must carry, separated by spaces",
-    "schema": {"type": "string", "maxLength": 2048},
+    "schema": {"type": "string", "maxLength": 2048, "pattern": PATTERN},
 }
 MIN_TTL = {
     "name": "min_ttl",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from connectors_core.grants import GrantStatus, InactiveReason
 
-from .bearer import LIFETIME
+from .bearer import LIFETIME, SCOPES
 from .client_state import LONGEST, SHORTEST
+from .scopes import PATTERN
 
 Schema = Mapping[str, Any]
 
@@ -22,6 +23,12 @@ def _object(required: Mapping[str, Schema], optional: Mapping[str, Schema] | Non
     properties = {**required, **(optional or {})}
     made: dict[str, Any] = {"type": "object", "properties": properties}
     return made | {"required": list(required)} if required else made
+
+
+def _words(words: Iterable[str]) -> str:
+    """A pattern for any of ``words``, once or more, with single spaces between; or for nothing."""
+    word = f"({'|'.join(words)})"
+    return f"^({word}( {word})*)?$"
 
 
 def _one_of(*names: str) -> Schema:
@@ -38,7 +45,7 @@ def _list(name: str, item: str) -> Schema:
 
 
 SCHEMAS: Mapping[str, Schema] = {
-    "TokenRequest": _object({}, {"scope": {**TEXT, "maxLength": 2048}}),
+    "TokenRequest": _object({}, {"scope": {**TEXT, "maxLength": 2048, "pattern": _words(SCOPES)}}),
     "TokenAnswer": _object(
         {
             "access_token": TEXT,
@@ -49,7 +56,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "VerificationRequest": _object(
         {"connectorId": NAME, "redirectUri": NAME},
         {
-            "scope": {**TEXT, "maxLength": 2048},
+            "scope": {**TEXT, "maxLength": 2048, "pattern": PATTERN},
             "state": {**TEXT, "minLength": SHORTEST, "maxLength": LONGEST, "pattern": "^[ -~]*$"},
             "purpose": {"enum": ["tokens", "link", "reauthenticate"]},
         },

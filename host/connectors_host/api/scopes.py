@@ -6,12 +6,14 @@ import re
 
 from ..errors import HostError
 
-_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+PATTERN = r"^[ !#-\[\]-~]*$"
+"""What a list of scopes is made of, as JSON Schema writes it."""
 
 
 def scope_list(scope: str | None) -> list[str] | None:
     """The scopes of a space-separated list, None for none. Raises HostError (invalid_scope)."""
-    asked = list(dict.fromkeys((scope or "").split()))
-    if not all(_TOKEN.fullmatch(each) for each in asked):
+    if scope is None:
+        return None
+    if not re.fullmatch(PATTERN, scope):
         raise HostError("invalid_scope", "a scope has a character that no scope has")
-    return asked or None
+    return [each for each in dict.fromkeys(scope.split(" ")) if each] or None
