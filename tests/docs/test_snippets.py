@@ -33,7 +33,12 @@ DOCUMENTS = [
     *sorted(ROOT.glob("connectors/**/README.md")),
     *sorted(ROOT.glob("host/README.md")),
 ]
-ENTRY_POINTS = {"connectors_core.types", "connectors_core.plugins", "connectors_core.commands"}
+ENTRY_POINTS = {
+    "connectors_core.types",
+    "connectors_core.plugins",
+    "connectors_core.commands",
+    "connectors_host.plugins",
+}
 
 
 def check_toml(example: Example) -> None:
