@@ -34,7 +34,7 @@ STATES = f"""
 """
 LISTED = f"""
     SELECT {_STATE} {_JOINED}
-     WHERE i.tenant = :tenant AND s.kind = :kind AND (:target IS NULL OR s.target = :target)
+     WHERE i.tenant = :tenant AND s.kind = :kind AND (CAST(:target AS TEXT) IS NULL OR s.target = :target)
        AND (i.owner, i.id) > (:owner, :identity)
      ORDER BY i.owner, i.id LIMIT :most
 """
@@ -94,9 +94,11 @@ ACQUIRE = """
        SET uncertain = CASE WHEN lease_holder IS NULL THEN uncertain ELSE 1 END,
            lease_holder = :holder, lease_until = {now} + :ttl, fence = fence + 1
      WHERE tenant = :tenant AND identity = :identity AND kind = :kind
-       AND generation = :generation AND reason IS NULL AND (lease_until IS NULL OR lease_until <= {now})
+       AND generation = :generation AND reason IS NULL
+       AND (lease_until IS NULL OR lease_until <= {now} OR lease_until > {now} + 60.0 + :ttl)
     RETURNING 1
 """
+"""One that ends a minute later than a lease can is of before the clock was set back: it counts as free."""
 _HELD = """
      WHERE tenant = :tenant AND id = :id AND generation >= :generation AND fence = :fence
        AND lease_holder IS NOT NULL {and_}

@@ -37,6 +37,20 @@ class TestSharedSqlSealedRows(SealedRowStoreConformance):
         assert await self.lease(rows, kept.state.ref, now=NOW + 1e9) is None
 
 
+async def test_grants_are_listed_by_target_in_pages(database: OpenDatabase, link: Change) -> None:
+    rows = SqlSealedRows(database)
+    for number, target in enumerate(("acme", "other", "acme")):
+        whose = ref(f"identity_{number}", subject=str(number), target=target)
+        await link(whose)
+        await rows.add(row(whose))
+    everything = await rows.listed("default", kind=KIND)
+    assert [state.ref.identity for state in everything] == ["identity_0", "identity_1", "identity_2"]
+    (first,) = await rows.listed("default", kind=KIND, target="acme", most=1)
+    rest = await rows.listed("default", kind=KIND, target="acme", after=(first.ref.owner, first.ref.identity))
+    assert [state.ref.identity for state in rest] == ["identity_2"]
+    assert await rows.listed("acme", kind=KIND) == []
+
+
 async def test_scopes_and_reasons_that_somebody_edited_are_still_listed(
     database: OpenDatabase, link: Change
 ) -> None:
