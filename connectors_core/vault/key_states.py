@@ -48,6 +48,10 @@ class KeyStates:
 
     async def read(self, now: float) -> Mapping[str, KeyRow]:
         """What the database says now."""
+        self._rows, self._read_at = await self._fetched(), now
+        return self._rows
+
+    async def _fetched(self) -> dict[str, KeyRow]:
         rows = [
             KeyRow(
                 kid=kid,
@@ -58,8 +62,7 @@ class KeyStates:
             )
             for kid, state, check, wrapped, by in await self._database.fetch(sql.KEYS)
         ]
-        self._rows, self._read_at = {row.kid: row for row in rows}, now
-        return self._rows
+        return {row.kid: row for row in rows}
 
     async def begin(self, keys: KeyProvider, *, now: float) -> None:
         """Make the keys of ``keys`` known, and check those that are known already.
@@ -68,11 +71,28 @@ class KeyStates:
         that is not the one that goes by its name, and where the active key is missing; KeyUnavailable.
         """
         known = await self.read(now)
-        problems = []
+        problems = await self._wrong(keys, known)
         for kid in keys.kids():
             if kid not in known:
                 await self.add(keys, kid, now=now)
-            elif known[kid].state is not KeyState.DESTROYED and not await self._is_right(keys, known[kid]):
+        problems = problems or _no_active(keys, await self.read(now))
+        if problems:
+            raise ConfigurationError(problems)
+
+    async def check(self, keys: KeyProvider) -> None:
+        """Raise what ``begin`` raises for keys that are known, and make none known."""
+        known = await self._fetched()
+        if problems := await self._wrong(keys, known) or _no_active(keys, known):
+            raise ConfigurationError(problems)
+
+    async def _wrong(self, keys: KeyProvider, known: Mapping[str, KeyRow]) -> list[Problem]:
+        problems = []
+        for kid in keys.kids():
+            if (
+                kid in known
+                and known[kid].state is not KeyState.DESTROYED
+                and not await self._is_right(keys, known[kid])
+            ):
                 problems.append(
                     Problem(
                         ("host", "vault_keys"),
@@ -80,14 +100,7 @@ class KeyStates:
                         "bring back the right key, or give the new one a name of its own",
                     )
                 )
-        known = await self.read(now)
-        active = [row.kid for row in known.values() if row.state is KeyState.ACTIVE]
-        if not problems and (not active or active[0] not in keys.kids()):
-            what = f"the active key {active[0]} is not" if active else "no active key is"
-            cure = "bring it back; a new key is made active by `connectors vault key promote`"
-            problems.append(Problem(("host", "vault_keys"), f"{what} among the keys", cure))
-        if problems:
-            raise ConfigurationError(problems)
+        return problems
 
     async def add(
         self,
@@ -126,3 +139,12 @@ class KeyStates:
             return (await keys.unwrap(row.check_value, kid=row.kid, context=CHECK_CONTEXT)) == CHECK_VALUE
         except SealBroken:
             return False
+
+
+def _no_active(keys: KeyProvider, known: Mapping[str, KeyRow]) -> list[Problem]:
+    active = [row.kid for row in known.values() if row.state is KeyState.ACTIVE]
+    if active and active[0] in keys.kids():
+        return []
+    what = f"the active key {active[0]} is not" if active else "no active key is"
+    cure = "bring it back; a new key is made active by `connectors vault key promote`"
+    return [Problem(("host", "vault_keys"), f"{what} among the keys", cure)]

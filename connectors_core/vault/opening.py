@@ -18,14 +18,14 @@ logger = logging.getLogger("connectors_core.vault")
 
 
 class HostKeys:
-    """A key provider over whatever ``source`` has now; ``follow`` looks again.
+    """A key provider over whatever ``source`` has now; ``follow`` looks again, and checks what it sees.
 
     Files are read again, keys in the database are unwrapped; what came once, like an environment
     variable, stays.
     """
 
-    def __init__(self, source: KeySource, provider: KeyProvider) -> None:
-        self.source = source
+    def __init__(self, source: KeySource, provider: KeyProvider, states: KeyStates) -> None:
+        self.source, self._states = source, states
         self.provider = provider
 
     def kids(self) -> Sequence[str]:
@@ -48,10 +48,13 @@ class HostKeys:
             await self.provider.follow()
         elif self.source.kind == "file":
             try:
-                self.provider = await asyncio.to_thread(self.source.load)
+                loaded = await asyncio.to_thread(self.source.load)
+                await self._states.check(loaded)
             except ConnectorError as error:
                 # Half-copied, most likely: those that were read before still serve.
                 logger.warning("the keys cannot be read again: %s", error)
+            else:
+                self.provider = loaded
 
 
 def new_kid(now: float) -> str:
@@ -65,7 +68,7 @@ async def load_keys(source: KeySource, states: KeyStates) -> HostKeys:
     if source.kind == "stored":
         loaded = StoredKeys(loaded, states)
         await loaded.follow()
-    return HostKeys(source, loaded)
+    return HostKeys(source, loaded, states)
 
 
 async def open_keys(source: KeySource, states: KeyStates, *, now: float) -> HostKeys:

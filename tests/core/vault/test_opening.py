@@ -267,6 +267,27 @@ async def test_a_destroyed_key_is_dropped(states: KeyStates, database: OpenDatab
         await keys.wrap(DEK, kid="k2", context=ROW)
 
 
+@pytest.mark.parametrize(
+    ("found", "why"), [({"k1": TWO}, "k1 is not the one"), ({"k2": TWO}, "the active key k1 is not among")]
+)
+async def test_a_key_file_that_lost_or_exchanged_a_key_is_not_taken_up(
+    tmp_path: Path,
+    states: KeyStates,
+    caplog: pytest.LogCaptureFixture,
+    found: dict[str, bytes],
+    why: str,
+) -> None:
+    path = tmp_path / "keys.json"
+    write_keys(path, k1=ONE)
+    keys = await open_keys(read_source("file:keys.json", folder=tmp_path), states, now=NOW)
+    wrapped = await keys.wrap(DEK, kid="k1", context=ROW)
+    write_keys(path, **found)
+    await keys.follow()
+    assert keys.kids() == ("k1",)
+    assert await keys.unwrap(wrapped, kid="k1", context=ROW) == DEK
+    assert why in caplog.text
+
+
 def test_a_source_loads_nothing_before_it_is_asked() -> None:
     read_source("file:/nowhere/keys.json")
     read_source("keyring:vault")
