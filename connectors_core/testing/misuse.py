@@ -29,10 +29,14 @@ from ..oauth2 import (
     s256_code_challenge,
     sign_jwt,
 )
+from ..oidc import NoncePolicy, OIDCConnector, verify_id_token
+from ..profile import Profile
 from ..storage.memory import MemoryStores
 from ..tokens import TokenSet
 from ..transaction import Purpose
-from .provider import Fault, Response, SigningKey
+from .provider import Fault, Response, SigningKey, case
+from .provider.cases import Edit
+from .provider.cases.case import ago, having
 from .scenarios import Actor
 
 Play = Callable[[Actor], Awaitable[object]]
@@ -325,6 +329,88 @@ async def _keys_once(actor: Actor) -> object:
     except errors.IdTokenRejected:
         assert actor.provider.requests.count("jwks") == 1
         raise
+
+
+@misuse("traffic.unknown-keys", "has keys fetched for every unknown kid", errors.IdTokenRejected)
+async def _unknown_keys(actor: Actor) -> object:
+    actor.provider.deviate("keys.unknown-kid")
+    for _ in range(3):
+        try:
+            await actor.sign_in()
+        except errors.IdTokenRejected as rejected:
+            last = rejected
+    assert actor.provider.requests.count("jwks") == 2
+    raise last
+
+
+@misuse("author.identity", "asks who it is without an ID token", errors.ConnectorMisconfigured)
+async def _identity(actor: Actor) -> object:
+    return like(actor).identity(Profile(id="alice-1"), TokenSet(access_token="fake"))
+
+
+@misuse("author.issuer", "discovers an issuer of plain http by hand", errors.DiscoveryRejected)
+async def _issuer(actor: Actor) -> object:
+    return await like(actor).runtime.server_metadata("http://id.example")
+
+
+def _rejects(*, deviation: str = "", claims: Edit | None = None, **attributes: Any) -> Play:
+    """Signs in with other attributes where the ID token is not as usual."""
+
+    async def play(actor: Actor) -> object:
+        if deviation:
+            actor.provider.deviate(deviation)
+        if claims is not None:
+            actor.provider.active.append(case("misuse.claims", "", "", None, claims=claims))
+        return await sign_in(actor, like(actor, **attributes))
+
+    return play
+
+
+async def _credential(actor: Actor) -> object:
+    connector = like(actor)
+    assert isinstance(connector, OIDCConnector)
+    return await connector.verify_credential(actor.provider.credential(), nonce=None)
+
+
+table(
+    "author",
+    errors.IdTokenRejected,
+    no_iss=(
+        "accepts any issuer, and meets none",
+        _rejects(deviation="id_token.iss-missing", accepted_issuers=lambda self, claims, server: None),
+    ),
+    other_typ=("asks for a typ of its own", _rejects(id_token_typ="own+jwt")),
+    other_subject=("waits for another subject", _rejects(subject="bob-1")),
+    old_token=(
+        "asks for a token of this minute",
+        _rejects(claims=ago("iat", 600), max_token_age=60.0),
+    ),
+    nonce_not_sent=(
+        "sends no nonce, and gets one",
+        _rejects(claims=having(nonce="n"), nonce_policy=NoncePolicy.NOT_SENT, nonce_policy_because="a test"),
+    ),
+    credential_without_nonce=("takes a credential without a nonce", _credential),
+)
+
+
+@misuse("author.logout", "types in a logout endpoint with our parameter", errors.ConnectorMisconfigured)
+async def _logout(actor: Actor) -> object:
+    endpoint = "https://provider.test/logout?client_id=1"
+    server = replace(typed_in(), end_session_endpoint=endpoint)
+    connector = like(actor, configured=lambda self: {"server": server})
+    assert isinstance(connector, OIDCConnector)
+    return await connector.end_session_uri(id_token_hint=None, post_logout_redirect_uri=None, state=None)
+
+
+@misuse("author.late", "verifies an ID token after its time", errors.IdTokenRejected)
+async def _late(actor: Actor) -> object:
+    connector = like(actor)
+    assert isinstance(connector, OIDCConnector)
+    server = await connector.server_metadata()
+    policy = replace(connector.id_token_policy(server), issuers=frozenset({actor.provider.issuer}))
+    keys = await connector.runtime.key_cache.keys(actor.provider.url("jwks"), connector.runtime)
+    token, late = actor.provider.credential(nonce="n"), actor.provider.clock() + 86400
+    return verify_id_token(token, keys, policy, now=late, nonce="n")
 
 
 # Operators: what a configuration hands to the functions beneath

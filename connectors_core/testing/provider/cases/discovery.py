@@ -102,6 +102,13 @@ TABLE: tuple[Case, ...] = (
         answer_discovery=answer(_HTML, media="text/html"),
     ),
     case(
+        "discovery.large",
+        "resource exhaustion",
+        "300 kB in one member",
+        _NO,
+        metadata=having(padding="x" * 300_000),
+    ),
+    case(
         "discovery.huge",
         "resource exhaustion",
         "two megabytes of white space before the document",

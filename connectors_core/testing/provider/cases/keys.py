@@ -184,5 +184,19 @@ TABLE: tuple[Case, ...] = (
         "provider_error",
         answer_jwks=answer("<html>", media="text/html"),
     ),
+    case(
+        "keys.large",
+        "resource exhaustion",
+        "300 kB beside the keys",
+        _UNUSABLE,
+        jwks=lambda document, provider: {**document, "padding": "x" * 300_000},
+    ),
+    case(
+        "keys.not-found",
+        "RFC 9110 §15.5.5",
+        "good keys with status 404",
+        _UNUSABLE,
+        answer_jwks=with_status(404),
+    ),
     case("keys.array", "RFC 7517 §5", "an array instead of a set", "provider_error", answer_jwks=answer([])),
 )

@@ -55,6 +55,20 @@ TABLE: tuple[Case, ...] = (
         answer_userinfo=with_status(307, location="https://other.test/userinfo"),
     ),
     _userinfo(
+        "overloaded",
+        "RFC 9110 §15.6.4",
+        "status 503 over good claims",
+        "provider_unavailable",
+        answer_userinfo=with_status(503),
+    ),
+    _userinfo(
+        "jwt-type",
+        "OpenID Connect Core §5.3.2",
+        "JSON that calls itself a JWT",
+        "provider_error",
+        answer_userinfo=with_status(200, content_type="application/jwt"),
+    ),
+    _userinfo(
         "reset",
         "outage",
         "the connection is reset",
