@@ -121,7 +121,10 @@ class Keeping:
     async def _revoke(self, ref: GrantRef, tokens: TokenSet) -> Outcome:
         entry = self._shared.connectors.get((ref.tenant, ref.connector))
         connector = entry.connector if entry else None
-        if connector is None or urls_of(connector) != ref.urls or not isinstance(connector, Revokes):
+        if connector is None:
+            # Another host may have it, while a new configuration is rolled out.
+            return Outcome.LATER
+        if urls_of(connector) != ref.urls or not isinstance(connector, Revokes):
             return Outcome.REFUSED
         if connector.revocation == "grant" and tokens.refresh_token:
             # One is enough, and the other would be refused. What it is called is a hint (RFC 7009 §2.1).

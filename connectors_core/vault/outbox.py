@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..errors import KeyUnavailable, VaultError
+from ..errors import KeyUnavailable, UnknownKey, VaultError
 from ..grants import GrantRef, SealedRevocation
 from ..tokens import TokenSet
 from .contents import load
@@ -65,7 +65,8 @@ async def _handle(vault: Vault, entry: SealedRevocation, send: Send) -> Outcome:
             entry.payload, entry.wrapped_dek, kid=entry.kid, ref=ref, secret_id=entry.id, kind=entry.kind
         )
         contents = load(plain)
-    except KeyUnavailable:
+    except (KeyUnavailable, UnknownKey):
+        # Another host may have the key, or this one may get it yet.
         return Outcome.LATER
     except VaultError:
         return Outcome.UNREADABLE

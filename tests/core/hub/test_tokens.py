@@ -250,6 +250,18 @@ async def test_what_is_to_be_revoked_survives_the_process_and_an_outage(registry
         assert Acme.revoked == ["refresh-42 openid"]
 
 
+async def test_a_host_without_the_connector_leaves_a_revocation_to_others(registry, tmp_path, clock):
+    url = f"sqlite:///{tmp_path}/hub.db"
+    async with Hub(registry, database=url, keys=KEYS, clock=clock) as hub:
+        hub.add("acme", token_storage=True)
+        identity = await hub.link(await grant(hub), owner="user:42")
+        await hub.unlink(identity.id, owner=identity.owner)
+        async with Hub(registry, database=url, keys=KEYS, clock=clock) as behind:
+            assert [told.outcome for told in await behind.drain_revocations()] == [Outcome.LATER]
+        clock.now += 30.0
+        assert [told.outcome for told in await hub.drain_revocations()] == [Outcome.REVOKED]
+
+
 async def test_a_revocation_dies_after_a_day(hub, clock, audit):
     identity = await hub.link(await grant(hub), owner="user:42")
     await hub.unlink(identity.id, owner=identity.owner)

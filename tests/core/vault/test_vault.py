@@ -85,6 +85,16 @@ async def test_what_was_edited_beside_the_tokens_is_refused_when_opened(
     assert (state.lease_holder, state.uncertain) == (None, False)
 
 
+async def test_a_lease_of_before_the_clock_was_set_back_counts_as_free(vault: Vault, link: Change) -> None:
+    await put(vault, link)
+    later = NOW + 86400
+    assert await vault.acquire("default", "identity_1", generation=1, holder="gone", ttl=9.0, now=later)
+    lease = await vault.acquire("default", "identity_1", generation=1, holder="me", ttl=9.0, now=NOW)
+    assert lease is not None
+    assert lease.uncertain
+    assert not await vault.acquire("default", "identity_1", generation=1, holder="other", ttl=9.0, now=NOW)
+
+
 @pytest.mark.parametrize("column", ["payload", "wrapped_dek", "payload, wrapped_dek"])
 async def test_rows_and_keys_of_another_open_nothing(
     database: OpenDatabase, vault: Vault, link: Change, column: str
@@ -332,6 +342,14 @@ async def test_a_dead_grant_is_not_revoked_again(vault: Vault, link: Change, rea
     await vault.fail(lease, reason=reason, now=NOW)
     await vault.remove("default", "identity_1", now=NOW)
     assert await drain(vault, refuse, now=NOW) == []
+
+
+async def test_a_host_without_the_key_leaves_an_entry_to_others(vault: Vault, link: Change) -> None:
+    await put(vault, link)
+    await vault.remove("default", "identity_1", now=NOW)
+    without = Vault(vault.rows, Keyring({"k2": bytes([2]) * 32}), vault.key_states)
+    assert [told.outcome for told in await drain(without, refuse, now=NOW)] == [Outcome.LATER]
+    assert [told.outcome for told in await drain(vault, refuse, now=NOW + 30)] == [Outcome.REFUSED]
 
 
 async def test_an_edited_entry_is_not_sent(database: OpenDatabase, vault: Vault, link: Change) -> None:
