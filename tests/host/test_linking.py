@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from typing import Any
 
@@ -283,6 +284,49 @@ async def test_what_a_page_or_a_program_asks_for_does_not_decide_on_linking(runn
     started = await attacker.get("/sign-in/posting?link=true&linkSocialIdentity=true&purpose=link")
     await attacker.come_back(started)
     assert await owner(attacker) != await owner(victim)
+
+
+async def test_what_comes_beside_the_signed_answer_is_nobody_s_address(start: Start) -> None:
+    """Apple's ``user`` is not signed: whoever posts the form writes what they want into it."""
+    running = await start(posting=TRUSTED)
+    victim = await signed_up(running)
+    running.at_the_provider_sits(Person(sub="mallory-1", claims={}))
+    attacker = running.browser()
+    landing = await running.provider.visit((await attacker.begin("posting")).headers["location"])
+    said = {"email": "alice@example.test", "email_verified": "true"}
+    forged = {**dict(landing.parameters), **said, "user": json.dumps(said)}
+    kept = await attacker.post("/callback/posting", form=forged, cookies=False)
+    await attacker.get(kept.headers["location"])
+    claims = (await attacker.user())["claims"]
+    assert "email" not in claims
+    assert claims["sub"] != await owner(victim)
+
+
+async def test_an_answer_that_the_attacker_began_signs_no_victim_in(running: Running) -> None:
+    """Login CSRF: state and code are the attacker's, the browser is the victim's."""
+    attacker, victim = running.browser(), running.browser()
+    landing = await running.provider.visit((await attacker.begin("acme")).headers["location"])
+    for _ in range(2):
+        page = await victim.get("/callback/acme", query=landing.query)
+        assert (page.status_code, SESSION in victim.cookies) == (400, False)
+        await victim.begin("acme")
+    assert await running.host.accounts.count() == 0
+
+
+async def test_a_name_that_is_said_only_once_outlives_the_question(start: Start) -> None:
+    """Some providers name a person at the first consent and never again."""
+    running = await start(acme='sync_profile = "sign_in"', posting='sync_profile = "sign_in"')
+    nameless = {key: value for key, value in CLAIMS.items() if key != "name"}
+    await signed_up(running, Person(claims=nameless))
+    running.at_the_provider_sits(ALICE)
+    browser = running.browser()
+    await browser.sign_in("posting")
+    running.at_the_provider_sits(Person(claims=nameless))
+    question = await browser.sign_in("acme")
+    await browser.post("/linking", form={**fields(question), "choice": "link"})
+    assert (await browser.user())["claims"]["name"] == "Alice Example"
+    await browser.sign_in("posting")
+    assert (await browser.user())["claims"]["name"] == "Alice Example"
 
 
 async def test_linking_at_account_adds_an_identity_with_its_own_fields(running: Running) -> None:
