@@ -356,7 +356,11 @@ class SealedRowStore(Protocol):
         """Make all active grants of a connector inactive, and end their leases; return how many."""
 
     async def same_grant(self, ref: GrantRef) -> int:
-        """How many active rows there are of the same issuer, client and subject in the tenant."""
+        """How many rows of all tenants have the same issuer, client and subject, and may still serve.
+
+        Those are the active ones and those whose reason is in ``merge.ALIVE``: the provider ends a
+        grant as a whole, whoever holds a part of it.
+        """
 
     async def take_revocations(self, *, now: float, most: int) -> Sequence[SealedRevocation]:
         """Take what is due; each entry goes to one caller, and comes again later unless it is ended.

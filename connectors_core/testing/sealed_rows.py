@@ -316,7 +316,19 @@ class SealedRowStoreConformance:
         kept = await self.put(rows, link)
         assert await rows.same_grant(replace(kept.state.ref, identity="other", connector="other")) == 1
         assert await rows.same_grant(replace(kept.state.ref, client="other")) == 0
-        assert await rows.same_grant(replace(kept.state.ref, tenant="acme")) == 0
+        assert await rows.same_grant(replace(kept.state.ref, tenant="acme")) == 1
+        for fence, (reason, expected) in enumerate(
+            ((InactiveReason.CONSENT_REQUIRED, 1), (InactiveReason.INVALID_GRANT, 0)), start=1
+        ):
+            generation = fence
+            await self.lease(rows, kept.state.ref, generation=generation)
+            assert await rows.fail(
+                "default", kept.state.secret_id, generation=generation, fence=fence, reason=reason,
+                retry_at=None, uncertain=False, now=NOW,
+            )  # fmt: skip
+            assert await rows.same_grant(kept.state.ref) == expected
+            newer = replace(kept, state=replace(kept.state, generation=generation + 1))
+            assert await rows.replace(newer, secret_id=kept.state.secret_id, generation=generation)
 
     async def test_rows_are_counted_and_paged_by_key(self, rows: SealedRowStore, link: Change) -> None:
         for number in range(7):

@@ -162,8 +162,7 @@ class SqlSealedRows:
         return len(await self._database.fetch(sql.DEACTIVATE, which))
 
     async def same_grant(self, ref: GrantRef) -> int:
-        which = {"tenant": ref.tenant, "grant_hash": grant_hash(ref)}
-        return int((await self._database.fetch(sql.SAME_GRANT, which))[0][0])
+        return int((await self._database.fetch(sql.SAME_GRANT, {"grant_hash": grant_hash(ref)}))[0][0])
 
     async def take_revocations(self, *, now: float, most: int) -> Sequence[SealedRevocation]:
         rows = await self._database.fetch(sql.TAKE_REVOCATIONS, {"now": now, "most": most})

@@ -149,7 +149,8 @@ DEACTIVATE = """
 """
 SAME_GRANT = """
     SELECT COUNT(*) FROM connectors_secrets
-     WHERE tenant = :tenant AND grant_hash = :grant_hash AND reason IS NULL
+     WHERE grant_hash = :grant_hash
+       AND (reason IS NULL OR reason IN ('interaction_required', 'consent_required'))
 """
 
 WRAPPED_TABLES = ("connectors_connector_secrets", "connectors_revocations", "connectors_secrets")

@@ -53,7 +53,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index("connectors_secrets_connector", "connectors_secrets", ["tenant", "connector", "identity"])
-    op.create_index("connectors_secrets_grant", "connectors_secrets", ["tenant", "grant_hash"])
+    op.create_index("connectors_secrets_grant", "connectors_secrets", ["grant_hash"])
     op.create_index("connectors_secrets_kid", "connectors_secrets", ["kid", "tenant", "id"])
     _partial_index(
         "connectors_secrets_due", "connectors_secrets", ["expires_at"],
