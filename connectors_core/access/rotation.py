@@ -9,8 +9,8 @@ from ..grants import GrantState
 from .timing import Timing
 
 SHORTEST_LEASE = 2.0
-FOREIGN = 4
-"""Leases that end so many times their length from now were written by a clock that was set back since."""
+FOREIGN = 60.0
+"""Seconds: a lease that ends so much later than it can is of before a clock was set back; it is free."""
 
 _POLICY = re.compile(r"none|overlap|strict|grace:([0-9]{1,6})")
 
@@ -68,7 +68,7 @@ class Rotation:
         """
         if state.lease_until is None or state.expires_at is None or not self._spares(state):
             return False
-        return now < state.expires_at and now < state.lease_until <= now + FOREIGN * self.lease(timing)
+        return now < state.expires_at and now < state.lease_until <= now + self.lease(timing) + FOREIGN
 
     def _spares(self, state: GrantState) -> bool:
         return self.name == "strict" and state.lease_holder is not None and state.expires_at is not None

@@ -11,6 +11,9 @@ from ..grants import GrantRef, GrantState, InactiveReason, Lease, Occasion, Stor
 from ..merge import keeps_refresh_token, merge
 from ..tokens import TokenSet
 
+FOREIGN = 60.0
+"""Seconds: a lease that ends so much later than it can is of before the clock was set back: it is free."""
+
 TOUCH_EVERY = 3600.0
 """Seconds between two writes of ``used_at``."""
 
@@ -77,7 +80,7 @@ class MemoryTokenStore:
             if kept is None or kept.state.reason is not None or kept.state.generation != generation:
                 return None
             state = kept.state
-            if state.lease_until is not None and state.lease_until > now:
+            if state.lease_until is not None and now < state.lease_until <= now + ttl + FOREIGN:
                 return None
             kept.fence += 1
             kept.state = replace(

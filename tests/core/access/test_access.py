@@ -408,6 +408,17 @@ async def test_a_paused_process_does_not_send_on_a_lease_that_may_be_gone(
     assert len(connector.seen.asked) == 1
 
 
+async def test_a_lease_of_before_the_clock_was_set_back_keeps_nobody_out(
+    world, new_access, held, keep, store, connector
+):
+    state = await keep(left=-1)
+    tomorrow = world.now + 86400
+    await store.acquire(
+        "default", "identity-1", generation=state.generation, holder="gone", ttl=15, now=tomorrow
+    )
+    assert (await world.run(new_access().token(held))).access_token == "access-1"
+
+
 async def test_a_former_holders_success_is_kept(world, new_access, held, keep, store, connector):
     object.__setattr__(connector, "rotation", "grace:30")
     state = await keep(left=-1)
