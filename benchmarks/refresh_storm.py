@@ -132,6 +132,7 @@ def reference(identity: str) -> GrantRef:
         target="storm",
         issuer="https://storm.test",
         urls=b"u" * 32,
+        client="client-1",
     )
 
 

@@ -23,10 +23,10 @@ from ..errors import (
     VaultError,
 )
 from ..events import Event
-from ..grants import GrantState, StoredGrant
+from ..grants import GrantState, InactiveReason, StoredGrant
 from .breaker import Breaker
 from .freshness import Freshness, freshness, skew
-from .refresh import Flight, Held, Surroundings, contained, refresh
+from .refresh import Flight, Held, Surroundings, contained, is_of, refresh
 from .rotation import Rotation
 from .timing import Timing, uptime
 from .token import AccessToken
@@ -166,7 +166,7 @@ class Access:
     async def renew(self, held: Held) -> bool:
         """Renew a grant that is due and wait for it: for the refresher. False where nothing was done."""
         state = await held.store.state(held.tenant, held.identity)
-        if state is None or state.reason is not None:
+        if state is None or state.reason is not None or not is_of(state.ref, held.connector):
             return False
         judged = freshness(state, now=self._around.clock(), min_ttl=0.0, timing=self.timing)
         if judged in (Freshness.FRESH, Freshness.SPENT):
@@ -310,5 +310,7 @@ class Access:
 def _check(connector: Connector, state: GrantState, needed: frozenset[str]) -> None:
     if state.reason is not None:
         raise ReauthorizationRequired(state.reason.value)
+    if not is_of(state.ref, connector):
+        raise ReauthorizationRequired(InactiveReason.CONNECTOR_CHANGED.value)
     if needed and (missing := connector.missing_scopes(needed, state.scopes)):
         raise ScopeRequired(missing=missing, granted=state.scopes)

@@ -27,7 +27,7 @@ from ..errors import (
     TransportError,
 )
 from ..events import Event
-from ..grants import GrantState, InactiveReason, Lease, Occasion, StoredGrant, TokenStore
+from ..grants import GrantRef, GrantState, InactiveReason, Lease, Occasion, StoredGrant, TokenStore
 from ..merge import merge
 from ..tokens import TokenSet
 from .breaker import Breaker
@@ -118,6 +118,9 @@ async def refresh(flight: Flight, breaker: Breaker, around: Surroundings) -> Sto
                 ttl=ttl,
                 now=around.clock(),
             )
+        if lease is not None and not is_of(lease.ref, held.connector):
+            await held.store.fail(lease, now=around.clock())
+            raise ReauthorizationRequired(InactiveReason.CONNECTOR_CHANGED.value)
         if lease is None:
             await _wait(flight, pause * (0.5 + around.draw()), around)
             pause = min(2 * pause, longest)
@@ -347,6 +350,12 @@ class _Attempt:
                 detail=detail,
             )
         )
+
+
+def is_of(ref: GrantRef, connector: Connector) -> bool:
+    """Whether ``connector`` is the one that the grant was made to, and still the same client."""
+    client = str(getattr(connector.config, "client_id", None) or "")
+    return ref.connector == connector.connector_id and ref.client in ("", client)
 
 
 def contained(error: Exception, held: Held) -> ConnectorError:

@@ -419,6 +419,22 @@ async def test_a_lease_of_before_the_clock_was_set_back_keeps_nobody_out(
     assert (await world.run(new_access().token(held))).access_token == "access-1"
 
 
+async def test_no_connector_is_shown_the_refresh_token_of_another(
+    world, access, held, keep, store, connector
+):
+    state = await keep(left=-1)
+    object.__setattr__(connector, "connector_id", "other")
+    assert not await access.renew(held)
+    with pytest.raises(ReauthorizationRequired) as caught:
+        await world.run(access.token(held))
+    assert caught.value.reason == "connector_changed"
+    flight = access._flight(held, state, world.now + 20)
+    with pytest.raises(ReauthorizationRequired):
+        await world.run(asyncio.shield(flight.answer))
+    assert connector.seen.asked == []
+    assert (await store.state("default", "identity-1")).lease_holder is None
+
+
 async def test_a_former_holders_success_is_kept(world, new_access, held, keep, store, connector):
     object.__setattr__(connector, "rotation", "grace:30")
     state = await keep(left=-1)

@@ -106,6 +106,20 @@ async def test_rotation_goes_on_and_on(hub, provider, clock):
     assert provider.families_revoked == 0
 
 
+async def test_another_client_id_is_another_connector(registry, provider, clock, tmp_path):
+    url, sender = f"sqlite:///{tmp_path}/hub.db", HttpSender(transport=provider.transport())
+    async with Hub(registry, sender=sender, clock=clock, database=url, keys=KEYS) as hub:
+        hub.add("acme", config=CONFIG, token_storage=True)
+        await sign_in(hub, provider)
+    clock.now += 7200
+    sender = HttpSender(transport=provider.transport())
+    async with Hub(registry, sender=sender, clock=clock, database=url, keys=KEYS) as hub:
+        hub.add("acme", config={**CONFIG, "clientId": "client-2"}, token_storage=True)
+        with pytest.raises(ReauthorizationRequired) as caught:
+            await hub.access_token("acme-sso", owner="user-1")
+    assert caught.value.reason == "connector_changed"
+
+
 async def test_missing_scopes_lead_to_a_step_up(hub, provider):
     await sign_in(hub, provider)
     with pytest.raises(ScopeRequired) as caught:
