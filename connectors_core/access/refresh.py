@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from ..connector import (
@@ -190,7 +191,13 @@ class _Attempt:
         except Exception as error:
             await self._failed(classify_preparation_error(error))
             return None
-        if not await self.keeper.surely_held():
+        try:
+            surely = await self.keeper.surely_held()
+        except Exception:
+            with suppress(Exception):  # nothing was sent: whoever comes next need not wait for the lease
+                await self._give_back()
+            raise
+        if not surely:
             await self._give_back()
             return None
         try:

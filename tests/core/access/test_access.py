@@ -435,6 +435,25 @@ async def test_no_connector_is_shown_the_refresh_token_of_another(
     assert (await store.state("default", "identity-1")).lease_holder is None
 
 
+async def test_a_lease_that_cannot_be_made_sure_of_is_given_back(
+    world, access, held, keep, store, connector, monkeypatch
+):
+    await keep(left=-1)
+
+    async def prepare_refresh():
+        world.now += 6
+
+    async def renew(*_, **__):
+        raise StorageError("gone for a moment")
+
+    object.__setattr__(connector, "prepare_refresh", prepare_refresh)
+    monkeypatch.setattr(store, "renew", renew)
+    with pytest.raises(StorageError):
+        await world.run(access.token(held))
+    state = await store.state("default", "identity-1")
+    assert (state.lease_holder, state.uncertain, connector.seen.asked) == (None, False, [])
+
+
 async def test_a_former_holders_success_is_kept(world, new_access, held, keep, store, connector):
     object.__setattr__(connector, "rotation", "grace:30")
     state = await keep(left=-1)
