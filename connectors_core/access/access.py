@@ -239,7 +239,7 @@ class Access:
     async def _answer(self, flight: Flight, give_up_at: float) -> StoredGrant:
         if not flight.answer.done():
             left = give_up_at - self._around.uptime()
-            await asyncio.wait([flight.answer], timeout=max(0.0, left) + self.timing.request)
+            await asyncio.wait([flight.answer], timeout=max(0.0, left))
         if not flight.answer.done():
             raise TemporarilyUnavailable(retry_after=1.0)
         error = flight.answer.exception()

@@ -192,6 +192,19 @@ async def test_a_renewed_token_that_carries_less_is_not_renewed_again(world, acc
     assert len(connector.seen.asked) == 1
 
 
+async def test_nobody_waits_longer_than_patience_and_the_answer_is_kept(
+    world, new_access, held, keep, connector, store
+):
+    await keep(left=-1)
+    connector.seen.takes = 100.0
+    access = new_access(patience=0.05)
+    async with asyncio.timeout(5):
+        with pytest.raises(TemporarilyUnavailable):
+            await access.token(held)
+    await world.until(lambda: not access._flights)
+    assert (await access.token(held)).access_token == "access-1"
+
+
 async def test_a_cancelled_caller_does_not_cancel_the_exchange(world, access, held, keep, connector):
     await keep(left=-1)
     connector.seen.takes = 1.0
