@@ -320,7 +320,10 @@ class _Attempt:
             retry_at = around.clock() + self._delay(failure)
         ours = await held.store.fail(
             self.lease,
+        serves_elsewhere = getattr(self.held.store, "serves_elsewhere", None)
             reason=reason,
+            if serves_elsewhere is not None and await serves_elsewhere(self.lease.ref):
+                return
             retry_at=retry_at,
             uncertain=failure.kind is FailureKind.UNKNOWN,
             now=around.clock(),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..grants import GrantRef, GrantState, InactiveReason, Lease, Occasion, StoredGrant
-from ..merge import keeps_refresh_token, merge
+from ..merge import ALIVE, keeps_refresh_token, merge
 from ..tokens import TokenSet
 
 FOREIGN = 60.0
@@ -170,6 +170,15 @@ class MemoryTokenStore:
         ]
         return sorted(due, key=lambda state: state.expires_at or 0.0)[:most]
 
+    async def serves_elsewhere(self, ref: GrantRef) -> bool:
+        """Tell whether a set of the same grant is kept, under whatever identity."""
+        with self._lock:
+            states = [kept.state for kept in self._kept.values()]
+        return any(
+            (state.reason is None or state.reason in ALIVE) and _grant(state.ref) == _grant(ref)
+            for state in states
+        )
+
     async def touch(self, tenant: str, identity: str, *, now: float) -> None:
         with self._lock:
             kept = self._kept.get((tenant, identity))
@@ -186,3 +195,7 @@ class MemoryTokenStore:
         kept.tokens = tokens
         kept.state = kept.state.followed_by(tokens, now=now, lease_stays=lease_stays)
         return kept.state
+
+
+def _grant(ref: GrantRef) -> tuple[str, str, str]:
+    return ref.issuer, ref.client, ref.subject

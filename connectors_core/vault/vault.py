@@ -232,6 +232,10 @@ class Vault:
         )
         return due
 
+    async def serves_elsewhere(self, ref: GrantRef) -> bool:
+        """Tell whether a set of the same grant is kept, under whatever identity."""
+        return await self._rows.same_grant(ref) > 0
+
     async def touch(self, tenant: str, identity: str, *, now: float) -> None:
         await self._rows.touch(tenant, identity, kind=TOKENS, now=now, at_most_every=TOUCH_EVERY)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from connectors_core.errors import NotLinked
 from connectors_core.tokens import TokenSet
 
 BROUGHT = {
@@ -31,3 +33,18 @@ async def test_one_request_goes_out_and_its_answer_is_kept(
     stored = await store.open("default", "identity-1")
     assert stored.tokens.refresh_token == "refresh-1"
     assert (stored.state.lease_holder, stored.state.uncertain) == (None, False)
+
+
+async def test_a_late_pair_is_not_revoked_where_the_account_was_linked_again(
+    world, access, held, keep, store, connector
+):
+    state = await keep(left=-1)
+    connector.seen.takes = 1.0
+    waiting = asyncio.ensure_future(access.token(held))
+    await world.settle()
+    await store.remove("default", "identity-1", now=world.now)
+    again = TokenSet(access_token="again", refresh_token="refresh-again")
+    await store.put(replace(state.ref, identity="identity-2"), again, now=world.now)
+    with pytest.raises(NotLinked):
+        await world.run(waiting)
+    assert connector.seen.revoked == []

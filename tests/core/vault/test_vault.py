@@ -344,6 +344,16 @@ async def test_a_dead_grant_is_not_revoked_again(vault: Vault, link: Change, rea
     assert await drain(vault, refuse, now=NOW) == []
 
 
+async def test_a_grant_serves_elsewhere_while_any_set_of_it_is_kept(vault: Vault, link: Change) -> None:
+    again = ref("identity_2")
+    assert not await vault.serves_elsewhere(again)
+    await put(vault, link)
+    assert await vault.serves_elsewhere(again)
+    assert not await vault.serves_elsewhere(ref("identity_2", subject="another"))
+    await vault.remove("default", "identity_1", now=NOW)
+    assert not await vault.serves_elsewhere(again)
+
+
 async def test_a_host_without_the_key_leaves_an_entry_to_others(vault: Vault, link: Change) -> None:
     await put(vault, link)
     await vault.remove("default", "identity_1", now=NOW)
