@@ -31,6 +31,7 @@ def merge(
     - A sign-in without the scopes of a live set keeps that set's access and refresh token, as the
       pair they are: a caller who needs the wider scopes would otherwise lose them to a person who
       only signed in, and the narrower token can do nothing that the wider cannot.
+    - A refresh token that is past its time is none, where anything but its own refresh comes.
     - What a step-up brought is kept: the person was asked for just these scopes. Where it brings no
       refresh token the old one stays, and with it what that covers.
     """
@@ -39,6 +40,8 @@ def merge(
         return new
     if occasion is Occasion.REFRESH:
         return _refreshed(previous, new)
+    if previous.refresh_expires_at is not None and previous.refresh_expires_at <= now:
+        previous = replace(previous, refresh_token=None, refresh_expires_at=None)
     live = reason is None and (
         bool(previous.refresh_token) or previous.expires_at is None or previous.expires_at > now
     )

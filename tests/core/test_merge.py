@@ -105,6 +105,17 @@ def test_what_counts_as_live(old: dict[str, object], reason: InactiveReason | No
     assert merged.access_token == f"access-{access}"
 
 
+@pytest.mark.parametrize("occasion", ["sign_in", "step_up"])
+def test_a_refresh_token_past_its_time_keeps_no_set_alive_and_is_not_carried_over(occasion: str) -> None:
+    spent = tokens("old", A | B, expires_at=NOW - 1, refresh_expires_at=NOW)
+    assert kept(spent, tokens("new"), occasion).access_token == "access-new"
+    alone = kept(spent, tokens("new", refresh_token=None), occasion)
+    assert (alone.access_token, alone.refresh_token, alone.refresh_expires_at) == ("access-new", None, None)
+    assert alone.scopes == A
+    living = replace(spent, expires_at=NOW + 1)
+    assert kept(living, tokens("new", refresh_token=None), occasion).refresh_token is None
+
+
 def test_a_sign_in_that_grants_no_less_replaces_what_is_there() -> None:
     merged = kept(tokens("old", A), tokens("new", A | B), "sign_in")
     assert (merged.access_token, merged.refresh_token, merged.scopes) == ("access-new", "refresh-new", A | B)
