@@ -20,9 +20,11 @@ from ..errors import (
     ConnectorError,
     ConnectorFault,
     ConnectorMisconfigured,
+    KeyUnavailable,
     NotLinked,
     ReauthorizationRequired,
     Step,
+    StorageError,
     TemporarilyUnavailable,
     TokenEndpointError,
     TransportError,
@@ -35,9 +37,13 @@ from .breaker import Breaker
 from .classify import classify_preparation_error, classify_refresh_error, code_of
 from .lease_keeper import LeaseKeeper
 from .rotation import Rotation
+from .storable import storable
 from .timing import Timing
 
 log = logging.getLogger("connectors_core.access")
+
+MOST_STRANGE = 5
+"""Commits that may fail with what is neither the storage's nor the key's, and so does not pass by itself."""
 
 SECOND_LOOK = 1.0
 """Seconds given after the limit for an answer that a paused process has not looked at yet."""
@@ -241,15 +247,24 @@ class _Attempt:
         raise TransportError("the refresh did not come to an end", step=Step.REFRESH)
 
     async def _keep(self, new: TokenSet) -> StoredGrant:
-        """Commit, as long as it takes: nobody else has this refresh token."""
+        """Commit, for as long as it may still be done: nobody else has this refresh token."""
         held, lease, around = self.held, self.lease, self.around
         pause, longest = around.timing.commit_retry
+        new, left_out = storable(new)
+        if left_out:
+            connector = held.connector.connector_id
+            log.error("connector %s: a token answer holds what cannot be stored: %s", connector, left_out)
+        give_up_at, strange = around.uptime() + around.timing.commit_patience, 0
         while True:
             try:
                 state = await held.store.commit(lease, new, now=around.clock())
                 break
             except Exception as error:
                 self._serve_unsaved(new, error)
+                strange += not isinstance(error, StorageError | KeyUnavailable)
+                if strange >= MOST_STRANGE or around.uptime() >= give_up_at:
+                    await self._give_up(error)
+                    raise
             await around.sleep(pause * (0.5 + around.draw()))
             pause = min(2 * pause, longest)
         if state is not None:
@@ -274,6 +289,16 @@ class _Attempt:
             # A commit that seemed to fail had been done.
             self._tell("token.refreshed", generation=stored.state.generation)
         return stored
+
+    async def _give_up(self, error: Exception) -> None:
+        """The pair is lost with this process; what is stored may have been used up."""
+        log.error(
+            "connector %s: a refreshed token could not be stored (%s); it is given up",
+            self.held.connector.connector_id,
+            type(error).__name__,
+        )
+        with suppress(Exception):
+            await self.held.store.fail(self.lease, uncertain=True, now=self.around.clock())
 
     def _serve_unsaved(self, new: TokenSet, error: Exception) -> None:
         """Let those who wait have the token; told once."""

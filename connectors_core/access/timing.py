@@ -20,7 +20,8 @@ class Timing:
     ``hurry`` left nobody waits for that. ``takeover``: how long the answer of a holder that never
     reported back is waited for where a second use of its refresh token would revoke the grant.
     ``backoff`` doubles with every failure up to ``longest_backoff``; the wait is drawn below it.
-    ``longest_retry_after`` bounds what a provider may ask for.
+    ``longest_retry_after`` bounds what a provider may ask for. For ``commit_patience`` seconds a new
+    pair is tried to be stored.
     """
 
     lease: float = 15.0
@@ -36,6 +37,7 @@ class Timing:
     misconfigured: float = 30.0
     poll: tuple[float, float] = (0.02, 0.2)
     commit_retry: tuple[float, float] = (0.05, 2.0)
+    commit_patience: float = 3600.0
 
     @property
     def longest_wait(self) -> float:

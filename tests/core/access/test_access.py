@@ -521,6 +521,47 @@ async def test_a_pair_that_cannot_be_stored_is_served_and_kept_for_later(
     assert "access-1" not in caplog.text
 
 
+@pytest.mark.parametrize(("error", "most"), [(StorageError("disk full"), 60), (TypeError("bug"), 5)])
+async def test_a_pair_that_can_never_be_stored_is_given_up(
+    world, access, held, keep, store, events, caplog, error, most
+):
+    await keep(left=-1)
+    tried = []
+
+    async def commit(*_, **__):
+        tried.append(world.now)
+        raise error
+
+    store.commit = commit
+    object.__setattr__(access.timing, "commit_patience", 60.0)
+    assert (await world.run(access.token(held))).access_token == "access-1"
+    await world.until(lambda: not access._flights)
+    assert 5 <= len(tried) <= most
+    assert tried[-1] - tried[0] <= 63
+    state = await store.state("default", "identity-1")
+    assert (state.lease_holder, state.uncertain) == (None, True)
+    assert names(events) == ["token.unsaved"]
+    assert "given up" in caplog.text
+
+
+async def test_what_cannot_be_stored_of_an_answer_is_left_out(world, access, held, keep, store, connector):
+    await keep(left=-1)
+    connector.seen.answers = [
+        TokenSet(
+            access_token="new",
+            refresh_token="next",
+            expires_at=world.now + 3600,
+            token_type="Bear\0er",
+            extra={"at": object(), "team": "blue"},
+            claims={"sub": "42", "odd": float("nan")},
+        )
+    ]
+    assert (await world.run(access.token(held))).access_token == "new"
+    stored = await store.open("default", "identity-1")
+    assert (stored.tokens.token_type, dict(stored.tokens.extra)) == ("Bearer", {"team": "blue"})
+    assert dict(stored.tokens.claims) == {"sub": "42"}
+
+
 async def test_a_commit_that_was_done_after_all_is_told_once(world, access, held, keep, store, events):
     await keep(left=-1)
     real, failed = store.commit, []
