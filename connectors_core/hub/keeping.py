@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel
+from pydantic import AnyUrl, BaseModel
 
 from ..connector import Connector, Revokes
 from ..errors import ConfigurationError, ConnectorError, ConnectorMisconfigured, Problem, TokenEndpointError
@@ -28,6 +28,18 @@ if TYPE_CHECKING:
     from ..vault import Vault
     from ..vault.hosts import Heartbeat
     from .shared import Shared
+
+HARMLESS = frozenset(
+    {
+        "client_id", "key_id", "private_key_id", "scope", "scopes", "scope_separator", "prompt", "prompts",
+        "hosted_domain", "response_type", "response_mode", "grant_type", "token_endpoint_response_type",
+        "token_endpoint_auth_method", "client_secret_jwt_signing_algorithm",
+        "private_key_jwt_signing_algorithm", "client_assertion_audience", "additional_audiences",
+        "pkce_off_because", "claims_source", "nonce_policy", "profile_map", "custom_config",
+        "id_token_verification_config", "auth_request_optional_config",
+    }
+)  # fmt: skip
+"""Settings, and sections of them, that say how to ask and not whom: only the URLs in them count."""
 
 DRAIN_EVERY = 30.0
 """Seconds between two looks at what is to be revoked."""
@@ -248,9 +260,10 @@ def revokes(connector: Connector) -> bool:
 
 @lru_cache(maxsize=1024)
 def urls_of(connector: Connector) -> bytes:
-    """The digest of the URLs that configuration gave a connector, and of its type.
+    """The digest of what configuration tells a connector of where to go, and of its type.
 
-    They are those among its settings, and the issuer or endpoints that it made of its settings.
+    That is every URL among its settings, every other text but secrets and what is ``HARMLESS``, as
+    a type may make a host name of it, and the issuer or endpoints that it made of its settings.
     Those that its type brings along are not: a later version of the type may correct them.
     """
     parts = [connector.id, *_urls_of_settings(connector.config)]
@@ -270,14 +283,18 @@ def _endpoints(server: ServerMetadata) -> Iterator[str]:
             yield from (each.name, value)
 
 
-def _urls_of_settings(value: Any, place: str = "") -> Iterator[str]:
+def _urls_of_settings(value: Any, place: str = "", *, harmless: bool = False) -> Iterator[str]:
     if isinstance(value, BaseModel):
         value = {name: getattr(value, name) for name in type(value).model_fields}
     if isinstance(value, Mapping):
         for name in sorted(value, key=str):
-            yield from _urls_of_settings(value[name], f"{place}.{name}")
+            yield from _urls_of_settings(
+                value[name], f"{place}.{name}", harmless=harmless or str(name) in HARMLESS
+            )
     elif isinstance(value, list | tuple):
         for number, each in enumerate(value):
-            yield from _urls_of_settings(each, f"{place}.{number}")
-    elif isinstance(value, str) and urlsplit(value).scheme in ("https", "http"):
+            yield from _urls_of_settings(each, f"{place}.{number}", harmless=harmless)
+    elif isinstance(value, AnyUrl):
+        yield from (place, str(value))
+    elif isinstance(value, str) and value and (not harmless or urlsplit(value).scheme in ("https", "http")):
         yield from (place, value)

@@ -6,6 +6,7 @@ import os
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+from pydantic import AnyUrl, SecretStr
 
 from connectors_core import (
     ConfigurationError,
@@ -422,6 +423,41 @@ async def test_tokens_do_not_go_to_an_endpoint_that_was_changed(registry, tmp_pa
         await hub.unlink(identity.id, owner=identity.owner)
         assert [told.outcome for told in await hub.drain_revocations()] == [Outcome.UNREADABLE]
         assert Acme.revoked == []
+
+
+class ShopConfig(AcmeConfig):
+    shop: str = "acme"
+    api: AnyUrl = AnyUrl("https://api.example")
+    client_secret: SecretStr = SecretStr("obviously-fake")
+    scope: str = "openid"
+    profile_map: dict[str, str] = {}
+    hosts: tuple[str, ...] = ()
+
+
+class Shop(Acme):
+    id = "shop"
+    Config = ShopConfig
+
+
+@pytest.mark.parametrize(
+    ("config", "counts"),
+    [
+        ({"shop": "evil"}, True),
+        ({"api": "https://evil.example"}, True),
+        ({"hosts": ["evil.example"]}, True),
+        ({"profile_map": {"avatar": "https://evil.example"}}, True),
+        ({"profile_map": {"name": "display.name"}}, False),
+        ({"scope": "openid email"}, False),
+        ({"client_secret": "another"}, False),
+    ],
+)
+async def test_a_setting_that_may_say_where_tokens_go_ends_the_grants(hub, registry, config, counts):
+    from connectors_core.hub.keeping import urls_of
+
+    registry.register(Shop)
+    one = hub.add("shop", config={}).connector
+    other = hub.tenant("acme").add("shop", config=config).connector
+    assert (urls_of(one) != urls_of(other)) is counts
 
 
 async def test_a_broken_seal_is_told(hub, audit):
