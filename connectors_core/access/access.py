@@ -175,6 +175,11 @@ class Access:
         await self._answer(self._flight(held, state, give_up_at), give_up_at)
         return True
 
+    def rests(self, held: Held) -> bool:
+        """Tell whether the connector is not to be asked for anybody at the moment, after failures."""
+        breaker = self._breakers.get((held.tenant, held.connector.connector_id))
+        return breaker is not None and breaker.wait(self._around.uptime()) > 0
+
     async def drain(self, timeout: float | None = None) -> bool:
         """Begin no refresh any more and wait for those of this loop; those that only wait give up.
 

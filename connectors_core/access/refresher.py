@@ -16,6 +16,8 @@ log = logging.getLogger("connectors_core.access")
 
 DAY = 86400.0
 MOST = 100
+MOST_OF_A_ROUND = 64 * MOST
+"""Grants that a round looks at, at most."""
 
 
 @runtime_checkable
@@ -63,29 +65,46 @@ class Refresher:
 
     async def round(self) -> int:
         """Renew what is due now; return how many sets came of it."""
-        now = self._clock()
-        due = await self._store.due(
-            before=now + self._access.timing.earliest * 1.2,
-            used_since=now - self._used_within,
-            now=now,
-            most=MOST,
-        )
+        seen: set[tuple[str, str]] = set()
+        renewed, most = 0, MOST
+        while True:
+            now = self._clock()
+            due = await self._store.due(
+                before=now + self._access.timing.earliest * 1.2,
+                used_since=now - self._used_within,
+                now=now,
+                most=most,
+            )
+            new = [state for state in due if (state.ref.tenant, state.ref.identity) not in seen]
+            seen.update((state.ref.tenant, state.ref.identity) for state in new)
+            came, left_out = await self._renew_all(new)
+            renewed += came
+            if not left_out or len(due) < most or most >= MOST_OF_A_ROUND:
+                return renewed
+            # Those of a connector that cannot be asked stay the soonest: look behind them.
+            most *= 2
+
+    async def _renew_all(self, due: Sequence[GrantState]) -> tuple[int, int]:
+        """How many were renewed, and how many left out because their connector cannot be asked now."""
         waiting = list(reversed(due))
-        renewed = 0
+        renewed = left_out = 0
 
         async def worker() -> None:
-            nonlocal renewed
+            nonlocal renewed, left_out
             while waiting:
                 came = await self._renew(waiting.pop())
-                renewed += came
+                renewed += came is True
+                left_out += came is None
 
         await asyncio.gather(*(worker() for _ in range(self._at_once)))
-        return renewed
+        return renewed, left_out
 
-    async def _renew(self, state: GrantState) -> bool:
-        """What fails is told as an event by the refresh itself."""
+    async def _renew(self, state: GrantState) -> bool | None:
+        """Whether a set came of it; None where it is left out. The refresh itself tells what fails."""
         try:
             held = await self._held_of(state)
+            if held is not None and self._access.rests(held):
+                return None
             return held is not None and await self._access.renew(held)
         except ConnectorError:
             return False

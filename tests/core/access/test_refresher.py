@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from connectors_core.access.refresher import DAY, FindsDue, Refresher
-from connectors_core.errors import InvalidGrant, StorageError
+from connectors_core.errors import InvalidGrant, StorageError, TokenEndpointError
 from connectors_core.storage.memory_tokens import MemoryTokenStore
+
+from .conftest import Scripted
 
 
 class Store(MemoryTokenStore):
@@ -53,6 +55,27 @@ async def test_a_failure_does_not_end_the_round(world, refresher, keep, connecto
         await keep(left=-5, identity=f"identity-{number}")
     connector.seen.answers = [InvalidGrant("invalid_grant", status=400)]
     assert await world.run(refresher.round()) == 5
+
+
+async def test_grants_of_a_connector_that_cannot_be_asked_keep_no_others_waiting(
+    world, access, store, held, keep
+):
+    bad, good = Scripted(world, connector_id="bad"), Scripted(world, connector_id="acme")
+    bad.seen.answers = [TokenEndpointError("invalid_client", status=401)] * 999
+
+    async def held_of(state):
+        connector = bad if state.ref.identity.startswith("bad") else good
+        return replace(held, identity=state.ref.identity, connector=connector)
+
+    for number in range(250):
+        await keep(left=-1000, identity=f"bad-{number}")
+        kept = store._kept["default", f"bad-{number}"]
+        kept.state = replace(kept.state, ref=replace(kept.state.ref, connector="bad"))
+    await keep(left=-5, identity="good")
+    refresher = Refresher(access, store, held_of, clock=world.clock, sleep=world.sleep)
+    assert await world.run(refresher.round()) == 1
+    assert good.seen.asked == [("refresh-0", None)]
+    assert len(bad.seen.asked) <= 4
 
 
 async def test_it_goes_on_after_an_outage_of_the_database(world, refresher, store, keep, connector, caplog):
