@@ -23,22 +23,22 @@ class Breaker:
     timing: Timing
     draw: Callable[[], float]
     misconfigured: str = ""
-    closed_at: float = 0.0
+    open_until: float = 0.0
     _opened: int = 0
     _failing: set[str] = field(default_factory=set)
 
     def wait(self, now: float) -> float:
         """Seconds until somebody may ask; 0 where it is closed."""
-        return max(0.0, self.closed_at - now)
+        return max(0.0, self.open_until - now)
 
     def enter(self, now: float) -> None:
         """Ask: while it is not known to be well, others wait for this answer."""
         if self._opened:
-            self.closed_at = now + self.timing.request
+            self.open_until = now + self.timing.request
 
     def succeeded(self) -> None:
         self._failing.clear()
-        self._opened, self.closed_at, self.misconfigured = 0, 0.0, ""
+        self._opened, self.open_until, self.misconfigured = 0, 0.0, ""
 
     def failed(self, grant: str, failure: RefreshFailure, now: float) -> None:
         if failure.kind is FailureKind.DEAD:
@@ -55,6 +55,7 @@ class Breaker:
             wait = self.timing.misconfigured
         else:
             self.misconfigured = ""
-            wait = max(failure.retry_after or 0.0, self.timing.next_attempt(self._opened + 1, self.draw))
+            asked = min(failure.retry_after or 0.0, self.timing.longest_retry_after)
+            wait = max(asked, self.timing.next_attempt(self._opened + 1, self.draw))
         self._opened += 1
-        self.closed_at = now + wait
+        self.open_until = now + wait

@@ -108,10 +108,10 @@ async def refresh(flight: Flight, breaker: Breaker, around: Surroundings) -> Sto
         if not isinstance(held.connector, Refreshes) or not state.refreshable(now):
             raise ReauthorizationRequired("expired")
         free_at = rotation.free_at(state, now, timing)
-        closed = breaker.wait(around.uptime())
-        if closed and breaker.misconfigured:
+        rest = breaker.wait(around.uptime())
+        if rest and breaker.misconfigured:
             raise _misconfigured(held, breaker.misconfigured)
-        if (wait := max(free_at - now, closed)) > 0:
+        if (wait := max(free_at - now, rest)) > 0:
             await _wait(flight, wait, around)
             continue
         since, ttl = around.uptime(), rotation.lease(timing)
