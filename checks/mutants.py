@@ -52,6 +52,7 @@ EQUIVALENT: dict[str, str] = {
     "oauth2.client_auth:_read_pem:raise ValueError": "without a key the next line raises the same",
     "oauth2.connector:OAuth2Connector.endpoint:url is None": "None is no URL: the next check says the same",
     "oauth2.connector:OAuth2Connector.server_metadata:self.issuer is None": "the constructor refuses that",
+    "oidc.connector:OIDCConnector._signed:newer is None": "without keys none fits, which is the same error",
     "oidc.connector:OIDCConnector.accept:tokens.id_token is None": (
         "reading no token is the same error on an exchange, and the same tokens without it on a refresh"
     ),

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import httpx
+
 from .. import errors
 from ..connector import Connector
 from ..flow import begin, complete
@@ -29,7 +31,7 @@ from ..oauth2 import (
     s256_code_challenge,
     sign_jwt,
 )
-from ..oidc import NoncePolicy, OIDCConnector, verify_id_token
+from ..oidc import NoncePolicy, OIDCConnector, read_userinfo, verify_id_token
 from ..profile import Profile
 from ..storage.memory import MemoryStores
 from ..tokens import TokenSet
@@ -472,6 +474,9 @@ table(
 )
 misuse("operator.unsayable-code", "redeems half of a character", errors.ConnectorMisconfigured)(
     _does(lambda: build_code_request(**REQUEST, **{**CODE, "code": "\ud800"}))
+)
+misuse("author.userinfo", "reads userinfo of nobody, without an ID token", errors.UserinfoMismatch)(
+    _does(lambda: read_userinfo(httpx.Response(200, json={"name": "Alice"}), subject=None))
 )
 misuse("operator.no-common-method", "has no method that the server takes", errors.ConnectorMisconfigured)(
     _does(
