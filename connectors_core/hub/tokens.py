@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError, Problem, StorageError
+from ..errors import ConfigurationError, NotFound, Problem, StorageError
 from ..grants import GrantState, GrantStatus, InactiveReason, Occasion
 from ..stores import Identity
 from ..transaction import Purpose
@@ -42,10 +42,14 @@ class TokenFace:
 
         Where it is kept, ``select_token_store`` decides; without an answer, the vault. What is there
         already is merged with it: a sign-in narrows nothing, what a ``TOKENS`` authorization brought
-        counts. Raises NotLinked where the identity is gone; KeyUnavailable, StorageError.
+        counts. Raises NotFound where ``identity`` is not the account that ``completed`` proves, or of
+        another tenant; NotLinked where the identity is gone; KeyUnavailable, StorageError.
         """
         from .keeping import ref_of
 
+        proved = (completed.tenant, completed.identity)
+        if identity.tenant != self.name or proved != (identity.tenant, identity.key):
+            raise NotFound("this authorization is not of that identity")
         entry = self._entry(completed.connector)
         if entry is None or not entry.settings.token_storage or not completed.tokens.access_token:
             return None

@@ -22,6 +22,7 @@ from connectors_core import (
 )
 from connectors_core.errors import (
     ConnectorMisconfigured,
+    NotFound,
     ReauthorizationRequired,
     SealBroken,
     TokenEndpointError,
@@ -159,6 +160,20 @@ async def test_linking_keeps_the_tokens(hub, audit):
     assert (status.status, status.reason) == (GrantStatus.ACTIVE, None)
     assert status.state.scopes == {"openid"}
     assert len(audit.named("tokens.stored")) == 1
+
+
+async def test_tokens_are_kept_for_the_account_that_granted_them_alone(hub):
+    mine = await hub.link(await grant(hub), owner="user:42")
+    with pytest.raises(NotFound):
+        await hub.save_tokens(await grant(hub, "666 openid"), mine)
+    acme = hub.tenant("acme")
+    acme.add("acme", token_storage=True)
+    theirs = await acme.link(await grant(acme), owner="user:42")
+    for completed, identity in ((await grant(hub), theirs), (await grant(acme), mine)):
+        for face in (hub, acme):
+            with pytest.raises(NotFound):
+                await face.save_tokens(completed, identity)
+    assert (await opened(hub, mine)).access_token == "access-42 openid"
 
 
 async def test_a_connector_that_stores_none_keeps_none(hub):
