@@ -18,13 +18,16 @@ import asyncio
 import atexit
 import functools
 import os
+import signal
 import threading
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from .errors import StorageError
+from .errors import ConnectorError, StorageError
 from .hub import Hub as AsyncHub
 
 if TYPE_CHECKING:
@@ -36,17 +39,14 @@ DRAIN = 15.0
 
 
 class BackgroundLoop:
-    """An event loop in a thread of its own."""
+    """An event loop in a thread of its own, which ends with ``stop`` or when nobody has it any more."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._process = os.getpid()
-        self._thread = threading.Thread(target=self._run, name="connectors-loop", daemon=True)
+        self._thread = threading.Thread(target=_run, args=(self._loop,), name="connectors-loop", daemon=True)
         self._thread.start()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        weakref.finalize(self, _abandon, self._loop, self._process).atexit = False
 
     def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Call ``function`` in the loop, wait for what it returns where that is to be awaited.
@@ -75,7 +75,20 @@ class BackgroundLoop:
             self.call(self._loop.shutdown_default_executor)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
-            self._loop.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+def _abandon(loop: asyncio.AbstractEventLoop, process: int) -> None:
+    if os.getpid() == process:
+        with suppress(RuntimeError):  # it is closed
+            loop.call_soon_threadsafe(loop.stop)
 
 
 class Face:
@@ -108,9 +121,11 @@ class Hub(Face):
     """``connectors_core.Hub`` for synchronous programs: same arguments, same methods, nothing to await.
 
     Open it with ``with``, or with ``open`` and ``close``. Closing waits for refreshes under way, so
-    a process that is told to end (SIGTERM) leaves its ``with`` block and loses nothing; one that
-    ends without closing is closed at its exit.
+    a program that leaves its ``with`` block loses nothing; one that ends without closing is closed
+    at its exit. SIGTERM alone ends a process without either: ``drain_on_sigterm``.
     """
+
+    _before_sigterm: Any = None
 
     def __init__(self, registry: Registry, **options: Any) -> None:
         super().__init__(AsyncHub(registry, **options), BackgroundLoop())
@@ -127,26 +142,55 @@ class Hub(Face):
     def open(self) -> Self:
         self._loop.call(self._behind.__aenter__)
         self._open = True
-        # Executors are shut down before what atexit runs, and a commit needs them; this runs before.
-        getattr(threading, "_register_atexit", atexit.register)(self._close_at_exit)
+        _opened(self)
         return self
 
     def drain(self, timeout: float = DRAIN) -> bool:
         """Begin no refresh any more and wait for those under way; False where some did not end."""
         return bool(self._loop.call(self._behind.drain, timeout))
 
+    def drain_on_sigterm(self) -> None:
+        """Drain when the process is told to end, and then do what SIGTERM did before this call.
+
+        For a program that has nothing to do at its end: without this, SIGTERM ends Python at once,
+        and a refresh under way is lost. A second signal does not wait. Closing the hub takes the
+        handler back. Raises ValueError outside the main thread, like ``signal.signal``.
+        """
+        hub = weakref.ref(self)
+        before = signal.getsignal(signal.SIGTERM)
+        if before in (signal.SIG_IGN, None):
+            return  # ignored, or in the hands of a program that embeds Python
+
+        def drained(number: int, frame: FrameType | None) -> None:
+            signal.signal(signal.SIGTERM, before)
+            drains = hub()
+            try:
+                if drains is not None and drains._open:
+                    with suppress(ConnectorError):  # a child of a fork has nothing to drain
+                        drains.drain()
+            finally:
+                signal.raise_signal(signal.SIGTERM)
+
+        signal.signal(signal.SIGTERM, drained)
+        self._before_sigterm = (drained, before)
+
     def close(self) -> None:
         """Wait for refreshes under way, close everything, end the loop. Once is enough."""
         if self._open:
             self._open = False
+            _OPEN.discard(self)
             try:
                 self._loop.call(self._behind.__aexit__, None, None, None)
             finally:
                 self._loop.stop()
+                self._forget_sigterm()
 
-    def _close_at_exit(self) -> None:
-        if os.getpid() == self._loop._process:
-            self.close()
+    def _forget_sigterm(self) -> None:
+        handler, before = self._before_sigterm or (None, None)
+        if handler is not None and signal.getsignal(signal.SIGTERM) is handler:
+            with suppress(ValueError):  # closed in another thread: the handler finds no open hub
+                signal.signal(signal.SIGTERM, before)
+        self._before_sigterm = None
 
     def __enter__(self) -> Self:
         return self.open()
@@ -155,6 +199,32 @@ class Hub(Face):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+_OPEN: set[Hub] = set()
+_registering = threading.Lock()
+_registered = False
+
+
+def _opened(hub: Hub) -> None:
+    """Remember to close ``hub`` at exit.
+
+    Executors are shut down before what atexit runs, and a commit needs them. What is registered
+    with threading runs before that, and cannot be taken back: so it is registered once for all.
+    """
+    global _registered
+    with _registering:
+        _OPEN.add(hub)
+        if not _registered:
+            _registered = True
+            getattr(threading, "_register_atexit", atexit.register)(_close_all)
+
+
+def _close_all() -> None:
+    for hub in list(_OPEN):
+        if hub._loop._process == os.getpid():
+            with suppress(ConnectorError):
+                hub.close()
 
 
 def _faced(result: Any, loop: BackgroundLoop) -> Any:

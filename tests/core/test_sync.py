@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from connectors_core import ConnectorMetadata, Profile, Purpose, Registry, sync
 from connectors_core.errors import NotFound, StorageError
 from connectors_core.hub import Hub as AsyncHub
+from connectors_core.hub.access_tokens import access_of
 from connectors_core.metadata import ServerMetadata
 from connectors_core.oauth2 import OAuth2Config, OAuth2Connector
 from connectors_core.tokens import TokenSet
@@ -115,6 +117,49 @@ def test_its_own_loop_cannot_wait_for_itself(hub):
         hub._loop.call(inside)
 
 
+def test_hubs_leave_nothing_behind(tmp_path):
+    registered, threads = len(threading._threading_atexits), threading.active_count()
+    with sync.Hub(Registry()):
+        pass
+    registered = len(threading._threading_atexits)
+    for _ in range(3):
+        with sync.Hub(Registry()):
+            pass
+        sync.Hub(Registry())
+    tenant = sync.Hub(Registry()).tenant("other")
+    gc.collect()
+    assert tenant.connectors() == (), "what a hub gave goes on without it"
+    del tenant
+    gc.collect()
+    until = time.monotonic() + 5
+    while threading.active_count() > threads and time.monotonic() < until:
+        time.sleep(0.001)
+    assert threading.active_count() == threads
+    assert len(threading._threading_atexits) == registered
+    assert not sync._OPEN
+
+
+def test_closing_takes_the_signal_handler_back(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    with sync.Hub(Registry()) as hub:
+        hub.drain_on_sigterm()
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_handler_that_was_there_is_called_after_the_drain():
+    told = []
+    before = signal.signal(signal.SIGTERM, lambda *_: told.append(hub._behind._shared.access._draining))
+    try:
+        with sync.Hub(Registry()) as hub:
+            hub._loop.call(access_of, hub._behind._shared)
+            hub.drain_on_sigterm()
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert told == [True]
+
+
 PROGRAM = """
 import signal, sys, time
 sys.path.insert(0, {folder!r})
@@ -127,7 +172,7 @@ registry.register(Slow)
 hub = sync.Hub(registry, database={database!r}, keys=Keyring({{"k1": b"1" * 32}})).open()
 hub.add("slow", config={{"clientId": "c"}}, token_storage=True)
 sign_in(hub)
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+{at_the_end}
 real = Slow.refresh
 async def refresh(self, tokens, *, scopes=None):
     print("asked", flush=True)
@@ -137,14 +182,21 @@ hub.access_token("slow", owner="user-1")
 """
 
 
-def test_a_process_that_is_told_to_end_keeps_what_it_asked_for(tmp_path):
+@pytest.mark.parametrize(
+    ("at_the_end", "code"),
+    [
+        ("signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))", 0),
+        ("hub.drain_on_sigterm()", -signal.SIGTERM),
+    ],
+)
+def test_a_process_that_is_told_to_end_keeps_what_it_asked_for(tmp_path, at_the_end, code):
     shutil.copy(__file__, tmp_path / "test_sync_program.py")
     database = f"sqlite:///{tmp_path}/hub.db"
-    program = textwrap.dedent(PROGRAM).format(folder=str(tmp_path), database=database)
+    program = textwrap.dedent(PROGRAM).format(folder=str(tmp_path), database=database, at_the_end=at_the_end)
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "asked\n"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(20) == code
     registry = Registry()
     registry.register(Slow)
     with sync.Hub(registry, database=database, keys=KEYS) as hub:
