@@ -296,6 +296,7 @@ class SealedRowStore(Protocol):
     ) -> bool:
         """Put ``row`` over the one that has that id and generation; its failures are cleared.
 
+        Where ``row`` has that id too, ``kid`` and ``wrapped_dek`` stay as they are now.
         Its lease and ``uncertain`` are cleared too, or, with ``lease_stays``, left as they are now.
         """
 

@@ -366,6 +366,27 @@ class SealedRowStoreConformance:
         assert found is not None
         assert (found.state.kid, found.wrapped_dek) == ("k2", b"w2")
 
+    async def test_replacing_keeps_the_key_that_a_rewrap_gave_to_the_same_secret(
+        self, rows: SealedRowStore, link: Change
+    ) -> None:
+        kept = await self.put(rows, link)
+        (read,) = await rows.page()
+        await rows.rewrap([Rewrapped(row=read, kid="k2", wrapped_dek=b"w2")])
+        secret_id = kept.state.secret_id
+        for generation, lease_stays in ((1, False), (2, True)):
+            newer = replace(kept, state=replace(kept.state, generation=generation + 1))
+            assert await rows.replace(
+                newer, secret_id=secret_id, generation=generation, lease_stays=lease_stays
+            )
+            found = await rows.find("default", "identity_1", kind=KIND)
+            assert found is not None
+            assert (found.state.kid, found.wrapped_dek) == ("k2", b"w2")
+        other = replace(kept, state=replace(kept.state, generation=4, secret_id="secret_new"))
+        assert await rows.replace(other, secret_id=secret_id, generation=3)
+        found = await rows.find("default", "identity_1", kind=KIND)
+        assert found is not None
+        assert (found.state.kid, found.wrapped_dek) == ("k1", kept.wrapped_dek)
+
     async def fail(
         self,
         rows: SealedRowStore,

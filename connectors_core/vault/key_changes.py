@@ -11,6 +11,7 @@ from ..grants import SealedRowStore
 from ..stores import Database
 from .hosts import Hosts
 from .key_states import FRESH_FOR, KeyRow, KeyState, KeyStates
+from .sql import WRAPPED_TABLES
 
 SETTLED = 2 * FRESH_FOR
 """Seconds after which no live host acts on an older state."""
@@ -28,11 +29,13 @@ _CHANGE = """
     UPDATE connectors_vault_keys SET state = :to, updated_at = :now
      WHERE kid = :kid AND state = :was RETURNING 1
 """
-_DESTROY = """
+_DESTROY = f"""
     UPDATE connectors_vault_keys
        SET state = 'destroyed', wrapped_key = NULL, wrapped_by = NULL, updated_at = :now
-     WHERE kid = :kid AND state = 'retired' RETURNING 1
-"""
+     WHERE kid = :kid AND state = 'retired'
+       AND {" AND ".join(f"NOT EXISTS (SELECT 1 FROM {table} WHERE kid = :kid)" for table in WRAPPED_TABLES)}
+    RETURNING 1
+"""  # noqa: S608
 _REPLACE_WRAPPED = """
     UPDATE connectors_vault_keys SET wrapped_key = :wrapped_key, wrapped_by = :wrapped_by
      WHERE kid = :kid AND wrapped_key = :old RETURNING 1

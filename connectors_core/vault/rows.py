@@ -68,7 +68,9 @@ class SqlSealedRows:
         self, row: SealedRow, *, secret_id: str, generation: int, lease_stays: bool = False
     ) -> bool:
         old = {"old_id": secret_id, "old_generation": generation}
-        statement = sql.REPLACE_LEASED if lease_stays else sql.REPLACE
+        statement = sql.REPLACE_CONTENTS if row.state.secret_id == secret_id else sql.REPLACE
+        if lease_stays:
+            statement = sql.REPLACE_LEASED
         return bool(await self._database.fetch(statement, {**_values(row), **old}))
 
     async def acquire(

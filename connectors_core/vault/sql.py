@@ -7,6 +7,7 @@ there it is the caller's.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 
 DATABASE_CLOCK = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
@@ -65,8 +66,13 @@ _GOOD = "failures = 0, retry_at = NULL"
 _ENDED = f"lease_holder = NULL, lease_until = NULL, uncertain = 0, {_GOOD}"
 
 
-def _replace(ended: str) -> str:
-    written = [f"{name} = :{name}" for name in WRITTEN if name not in _UNTOUCHED | _CLEARED]
+_DATA_KEY = {"kid", "wrapped_dek"}
+
+
+def _replace(ended: str, left: Collection[str] = ()) -> str:
+    written = [
+        f"{name} = :{name}" for name in WRITTEN if name not in _UNTOUCHED | _CLEARED and name not in left
+    ]
     return f"""
         UPDATE connectors_secrets SET {", ".join(written)}, {ended}
          WHERE tenant = :tenant AND identity = :identity AND kind = :kind
@@ -76,7 +82,9 @@ def _replace(ended: str) -> str:
 
 
 REPLACE = _replace(_ENDED)
-REPLACE_LEASED = _replace(_GOOD)
+REPLACE_CONTENTS = _replace(_ENDED, left=_DATA_KEY)
+"""Under the data key that is there: a rewrap may have wrapped it anew since it was read."""
+REPLACE_LEASED = _replace(_GOOD, left=_DATA_KEY)
 """For a set that keeps the refresh token, which a lease may be using."""
 COMMIT = f"""
     UPDATE connectors_secrets
