@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-MOST_DOUBLINGS = 20
+MOST_STEPS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,8 @@ class Timing:
     most ``earliest``, and later by at most a fifth of that for another grant. With more than
     ``hurry`` left nobody waits for that. ``takeover``: how long the answer of a holder that never
     reported back is waited for where a second use of its refresh token would revoke the grant.
-    ``backoff`` doubles with every failure up to ``longest_backoff``; the wait is drawn below it.
+    ``backoff`` grows by ``growth`` with every failure up to ``longest_backoff``; the wait is drawn below
+    it. So an outage of seconds costs a handful of requests and is over seconds after its end.
     ``longest_retry_after`` bounds what a provider may ask for. For ``commit_patience`` seconds a new
     pair is tried to be stored.
     """
@@ -32,6 +33,7 @@ class Timing:
     hurry: float = 30.0
     takeover: float = 60.0
     backoff: float = 0.5
+    growth: float = 1.6
     longest_backoff: float = 60.0
     longest_retry_after: float = 900.0
     misconfigured: float = 30.0
@@ -46,7 +48,7 @@ class Timing:
 
     def next_attempt(self, failures: int, draw: Callable[[], float]) -> float:
         """Full jitter: anything up to the backoff of the ``failures`` before. ``draw`` gives [0, 1)."""
-        ceiling = self.backoff * 2.0 ** min(failures, MOST_DOUBLINGS)
+        ceiling = self.backoff * self.growth ** min(failures, MOST_STEPS)
         return max(self.poll[0], min(ceiling, self.longest_backoff) * draw())
 
 

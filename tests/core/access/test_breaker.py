@@ -28,7 +28,7 @@ def test_three_grants_in_a_row_open_it_ever_longer(breaker):
     for grant in "abc":
         breaker.failed(grant, failure(FailureKind.NOT_PROCESSED), 100.0)
     first = breaker.wait(100.0)
-    assert first == 0.5
+    assert first == pytest.approx(0.4)
     breaker.enter(100.5)
     assert breaker.wait(100.5) == 10, "one asks, the others wait for its answer"
     breaker.failed("d", failure(FailureKind.NOT_PROCESSED), 100.6)
