@@ -14,6 +14,7 @@ from connectors_core.errors import (
     IdTokenRejected,
     InvalidGrant,
     IssuerMismatch,
+    ScopeRequired,
     TokenEndpointError,
 )
 from connectors_core.flow import Completed
@@ -21,7 +22,7 @@ from connectors_core.hub import Hub
 from connectors_core.oauth2 import BearerApi
 from connectors_core.profile import IdentityKey
 from connectors_core.testing.plugin import Clock
-from connectors_core.testing.provider import Landing, Provider, Response, case
+from connectors_core.testing.provider import Client, Landing, Provider, Response, case
 from connectors_core.tokens import TokenSet
 from connectors_core.transaction import Purpose
 
@@ -235,6 +236,23 @@ class TestASignIn:
         assert completed.tokens.scopes == {"openid", EMAIL, PROFILE}, "as Google states them"
         assert completed.profile.email == "alice@example.test"
         assert google.requests.count("userinfo") == 1
+
+    async def test_a_token_is_served_in_either_spelling_of_its_scopes(
+        self, hub: Hub, connect: Connect, google: Provider
+    ):
+        config = {"clientId": "client-1", "clientSecret": Client().secret, "scope": "openid email profile"}
+        hub.add("google", config=config, token_storage=True)
+
+        def in_long(token: dict[str, Any], _: Provider) -> dict[str, Any]:
+            return {**token, "scope": f"openid {EMAIL} {PROFILE}"}
+
+        google.active.append(case("long", "a test", "scope", None, token=in_long))
+        await hub.link(await sign_in(hub, google), owner="user-1")
+        for scopes in ("email profile", f"openid {EMAIL}", PROFILE):
+            await hub.access_token("google", owner="user-1", scopes=scopes)
+        with pytest.raises(ScopeRequired) as caught:
+            await hub.access_token("google", owner="user-1", scopes=f"email {CALENDAR}")
+        assert caught.value.missing == {CALENDAR}
 
     async def test_a_sign_in_without_these_scopes_asks_userinfo_nothing(
         self, hub: Hub, connect: Connect, google: Provider
