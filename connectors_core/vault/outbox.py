@@ -50,8 +50,8 @@ async def drain(vault: Vault, send: Send, *, now: float, most: int = 100) -> Seq
     told = [Told(ref=entry.ref, outcome=Outcome.EXPIRED) for entry in expired]
     for entry in await vault.rows.take_revocations(now=now, most=most):
         outcome = await _handle(vault, entry, send)
-        if outcome is not Outcome.LATER:
-            await vault.rows.end_revocation(entry.ref.tenant, entry.id)
+        if outcome is not Outcome.LATER and not await vault.rows.end_revocation(entry.ref.tenant, entry.id):
+            continue  # Another host has ended it meanwhile, and told.
         told.append(Told(ref=entry.ref, outcome=outcome))
     return told
 

@@ -29,6 +29,8 @@ TOUCH_EVERY = 3600.0
 """Seconds between two writes of ``used_at``."""
 ATTEMPTS = 10
 """How often a write may find that another came first."""
+REMEMBERED = 1024
+"""Broken seals that are not told of again."""
 TOO_MANY_WRITERS = "others wrote this grant again and again; try again"
 DECIDED = frozenset(
     {InactiveReason.CONNECTOR_CHANGED, InactiveReason.IDENTITY_CHANGED, InactiveReason.REVOKED}
@@ -50,7 +52,7 @@ class Vault:
     ``revokes`` tells whether a provider is to be told when the tokens of a grant go. ``urls`` is
     the digest of a connector's URLs as they are configured now, None for a connector that is not
     there: tokens granted under other URLs are not opened, so that they go to nobody else. ``broken``
-    is told of every seal that was found broken.
+    is told of a seal that was found broken, once for each generation.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Vault:
     ) -> None:
         self._rows, self._keys, self.key_states = rows, keys, states
         self._revokes, self._urls, self._broken = revokes, urls, broken
+        self._found_broken: dict[tuple[str, int], None] = {}
         self.opens = 0
         self.seals = 0
 
@@ -260,8 +263,17 @@ class Vault:
         try:
             return await self._verified(row)
         except SealBroken:
-            self._broken(row.state.ref)
+            self._tell_broken(row.state)
             raise
+
+    def _tell_broken(self, state: GrantState) -> None:
+        """Once for what is stored, however often it is tried."""
+        found = (state.secret_id, state.generation)
+        if found not in self._found_broken:
+            while len(self._found_broken) >= REMEMBERED:
+                del self._found_broken[next(iter(self._found_broken))]
+            self._found_broken[found] = None
+            self._broken(state.ref)
 
     async def _verified(self, row: SealedRow) -> tuple[TokenSet, bytes]:
         state, ref = row.state, row.state.ref

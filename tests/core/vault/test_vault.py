@@ -354,6 +354,32 @@ async def test_a_grant_serves_elsewhere_while_any_set_of_it_is_kept(vault: Vault
     assert not await vault.serves_elsewhere(again)
 
 
+async def test_a_revocation_that_another_ended_is_not_told_again(vault: Vault, link: Change) -> None:
+    await put(vault, link)
+    await vault.remove("default", "identity_1", now=NOW)
+
+    async def slow(whose: object, tokens: TokenSet) -> Outcome:
+        assert [told.outcome for told in await drain(vault, refuse, now=NOW + 30)] == [Outcome.REFUSED]
+        return Outcome.REVOKED
+
+    assert await drain(vault, slow, now=NOW) == []
+
+
+async def test_a_broken_seal_is_told_once_for_each_generation(
+    database: OpenDatabase, vault: Vault, link: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors_core.vault.vault.REMEMBERED", 2)
+    told: list[object] = []
+    telling = Vault(vault.rows, vault.keys, vault.key_states, broken=told.append)
+    await put(vault, link)
+    for generation in (1, 2, 3):
+        await edit(database, "expires_at = 1, generation = :generation", generation=generation)
+        for _ in range(2):
+            with pytest.raises(SealBroken):
+                await telling.open("default", "identity_1")
+    assert told == [ref()] * 3
+
+
 async def test_a_host_without_the_key_leaves_an_entry_to_others(vault: Vault, link: Change) -> None:
     await put(vault, link)
     await vault.remove("default", "identity_1", now=NOW)
