@@ -41,10 +41,16 @@ class VaultCommand:
             ("add", "announce a key that was brought here, or take back a retired one; it stands by"),
             ("promote", "wrap by a key that stands by, once every live host has it"),
             ("retire", "never wrap by a key again; it still opens"),
-            ("destroy", "forget a retired key that nothing needs"),
+            ("destroy", "forget a retired key that nothing needs, or one that is lost"),
         ):
             change = changes.add_parser(name, help=text, description=text, allow_abbrev=False)
             change.add_argument("kid", metavar="KEY", nargs="?" if name == "new" else None, help="its name")
+            if name == "destroy":
+                change.add_argument(
+                    "--lost",
+                    action="store_true",
+                    help="also where rows need it: no host has it any more, and its tokens are lost",
+                )
             if name == "add":
                 change.add_argument(
                     "--from",

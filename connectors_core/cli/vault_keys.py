@@ -33,7 +33,10 @@ async def change_key(session: Session, arguments: argparse.Namespace) -> int:
             await session.changes.retire(kid)
             say(f"{kid} is retired; it still opens, and backups from before need it")
         case "destroy":
-            await session.changes.destroy(kid)
+            if arguments.lost:
+                await session.changes.give_up(kid)
+            else:
+                await session.changes.destroy(kid)
             await _discard(session, kid)
             say(f"{kid} is destroyed; what only it opens cannot be read again")
     return 0

@@ -36,6 +36,11 @@ _DESTROY = f"""
        AND {" AND ".join(f"NOT EXISTS (SELECT 1 FROM {table} WHERE kid = :kid)" for table in WRAPPED_TABLES)}
     RETURNING 1
 """  # noqa: S608
+_GIVE_UP = """
+    UPDATE connectors_vault_keys
+       SET state = 'destroyed', wrapped_key = NULL, wrapped_by = NULL, updated_at = :now
+     WHERE kid = :kid AND state <> 'active' RETURNING 1
+"""
 _REPLACE_WRAPPED = """
     UPDATE connectors_vault_keys SET wrapped_key = :wrapped_key, wrapped_by = :wrapped_by
      WHERE kid = :kid AND wrapped_key = :old RETURNING 1
@@ -119,6 +124,19 @@ class KeyChanges:
         await self._known_everywhere(active, f"what replaces {kid}")
         await self._unneeded(kid, "destroyed")
         if not await self._database.fetch(_DESTROY, {"kid": kid, "now": self._clock()}):
+            raise VaultError(f"the key {kid} was changed by somebody else just now; look at its state")
+
+    async def give_up(self, kid: str) -> None:
+        """Take a key for lost though rows need it; those are replaced when people agree anew.
+
+        Refused for the active key, and while a live host has it.
+        """
+        row = await self._row(kid)
+        if row.state is KeyState.ACTIVE:
+            raise VaultError(f"the key {kid} is active; promote another first")
+        if having := [host.name for host in await self._hosts.all() if host.live and kid in host.kids]:
+            raise VaultError(f"the key {kid} is not lost: {', '.join(having)} can use it")
+        if not await self._database.fetch(_GIVE_UP, {"kid": kid, "now": self._clock()}):
             raise VaultError(f"the key {kid} was changed by somebody else just now; look at its state")
 
     async def replace_wrapped(self, row: KeyRow, wrapped_key: bytes, wrapped_by: str) -> bool:

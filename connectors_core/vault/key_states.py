@@ -85,6 +85,11 @@ class KeyStates:
         if problems := await self._wrong(keys, known) or _no_active(keys, known):
             raise ConfigurationError(problems)
 
+    async def is_gone(self, kid: str, now: float) -> bool:
+        """Tell whether no host can have the key: it was destroyed, or never was."""
+        row = (await self.read(now)).get(kid)
+        return row is None or row.state is KeyState.DESTROYED
+
     async def _wrong(self, keys: KeyProvider, known: Mapping[str, KeyRow]) -> list[Problem]:
         problems = []
         for kid in keys.kids():

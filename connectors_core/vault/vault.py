@@ -82,6 +82,10 @@ class Vault:
     async def put(
         self, ref: GrantRef, tokens: TokenSet, *, occasion: Occasion = Occasion.SIGN_IN, now: float
     ) -> GrantState:
+        """As ``TokenStore.put``. Raises UnknownKey where this host lacks the key of what is there.
+
+        Not where that key was destroyed: then what came is kept alone.
+        """
         for _ in range(ATTEMPTS):
             there = await self._rows.find(ref.tenant, ref.identity, kind=TOKENS)
             if there is None:
@@ -311,8 +315,11 @@ class Vault:
         if old.ref == ref and (old.reason is None or old.reason in ALIVE):
             try:
                 previous, dek = await self._open(there)
-            except (SealBroken, UnknownKey):
+            except SealBroken:
                 pass  # What cannot be opened is no loss: the person has just granted anew.
+            except UnknownKey:
+                if not await self.key_states.is_gone(old.kid, now):
+                    raise
             else:
                 merged = merge(previous, tokens, occasion=occasion, now=now, reason=old.reason)
                 stays = keeps_refresh_token(merged, previous)

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from connectors_core.errors import KeyUnavailable, NotLinked, ReauthorizationRequired, SealBroken, UnknownKey
+from connectors_core.errors import (
+    KeyUnavailable,
+    NotLinked,
+    ReauthorizationRequired,
+    SealBroken,
+    UnknownKey,
+    VaultError,
+)
 from connectors_core.grants import InactiveReason, Rewrapped
 from connectors_core.storage.database import OpenDatabase
 from connectors_core.storage.memory_tokens import MemoryTokenStore
@@ -17,6 +24,8 @@ from connectors_core.storage.sql import SqlStores
 from connectors_core.testing.token_stores import NOW, Change, TokenStoreConformance, granted, ref
 from connectors_core.tokens import TokenSet
 from connectors_core.vault import Keyring, Vault
+from connectors_core.vault.hosts import Hosts
+from connectors_core.vault.key_changes import KeyChanges
 from connectors_core.vault.key_states import KeyStates
 from connectors_core.vault.outbox import Outcome, drain
 from connectors_core.vault.rows import SqlSealedRows
@@ -188,6 +197,32 @@ async def test_a_new_grant_replaces_what_cannot_be_opened(
     await edit(database, "expires_at = 1")
     await vault.put(ref(), granted("again"), now=NOW)
     stored = await vault.open("default", "identity_1")
+    assert stored is not None
+    assert (stored.tokens.access_token, stored.state.generation) == ("access-again", 2)
+
+
+async def test_a_host_that_lacks_the_key_replaces_nothing_until_the_key_is_given_up(
+    database: OpenDatabase, vault: Vault, link: Change
+) -> None:
+    await put(vault, link)
+    changes = KeyChanges(
+        database, vault.rows, vault.key_states, Hosts(database, clock=lambda: NOW), clock=lambda: NOW
+    )
+    with pytest.raises(VaultError, match="active"):
+        await changes.give_up("k1")
+    await changes.promote("k2")
+    without = Vault(vault.rows, Keyring({"k2": bytes([2]) * 32}), KeyStates(database))
+    with pytest.raises(UnknownKey):
+        await without.put(ref(), granted("again"), now=NOW)
+    assert await vault.open("default", "identity_1")
+    hosts = Hosts(database, clock=lambda: NOW)
+    await hosts.beat("ahead", ["k1", "k2"])
+    with pytest.raises(VaultError, match="not lost: ahead"):
+        await changes.give_up("k1")
+    await hosts.leave("ahead")
+    await changes.give_up("k1")
+    await without.put(ref(), granted("again"), now=NOW)
+    stored = await without.open("default", "identity_1")
     assert stored is not None
     assert (stored.tokens.access_token, stored.state.generation) == ("access-again", 2)
 
