@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -75,7 +76,7 @@ class Heartbeat:
     """What a host does while its vault is open: takes up keys that are new, and says that it lives."""
 
     def __init__(self, keys: KeyProvider, hosts: Hosts, *, host: str | None = None) -> None:
-        self.host = host or f"{socket.gethostname()}/{os.getpid()}"
+        self.host = host or f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         self._keys, self._hosts = keys, hosts
 
     async def beat(self) -> None:

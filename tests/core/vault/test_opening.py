@@ -288,6 +288,12 @@ async def test_a_key_file_that_lost_or_exchanged_a_key_is_not_taken_up(
     assert why in caplog.text
 
 
+def test_two_hosts_of_one_name_and_process_id_are_two(database: OpenDatabase) -> None:
+    """Containers share both, and each has keys of its own."""
+    hosts, keys = Hosts(database), Keyring({"k1": ONE})
+    assert Heartbeat(keys, hosts).host != Heartbeat(keys, hosts).host
+
+
 def test_a_source_loads_nothing_before_it_is_asked() -> None:
     read_source("file:/nowhere/keys.json")
     read_source("keyring:vault")
