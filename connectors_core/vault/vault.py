@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..errors import NotLinked, ReauthorizationRequired, SealBroken, StorageError, UnknownKey
 from ..grants import (
@@ -43,7 +43,7 @@ class _Held:
     """What a lease keeps for its commit: the row it was made of, and the row's data key."""
 
     row: SealedRow
-    dek: bytes
+    dek: bytes = field(repr=False)
 
 
 class Vault:

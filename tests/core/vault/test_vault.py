@@ -444,6 +444,13 @@ async def test_nothing_secret_is_logged_or_shown(
     assert not [text for text in shown if "access-first" in text or "refresh-first" in text]
 
 
+async def test_what_a_lease_holds_does_not_show_the_data_key(vault: Vault, link: Change) -> None:
+    await put(vault, link)
+    lease = await vault.acquire("default", "identity_1", generation=1, holder="me", ttl=9.0, now=NOW)
+    assert lease is not None
+    assert repr(lease.held.dek) not in repr(lease.held)  # type: ignore[attr-defined]
+
+
 async def test_a_lease_of_another_store_is_not_committed(vault: Vault, link: Change) -> None:
     await put(vault, link)
     lease = await vault.acquire("default", "identity_1", generation=1, holder="me", ttl=9.0, now=NOW)
