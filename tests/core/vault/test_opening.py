@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connectors_core.errors import ConfigurationError, KeyUnavailable, SealBroken, UnknownKey, VaultError
 from connectors_core.storage.database import OpenDatabase
-from connectors_core.vault import Keyring
+from connectors_core.vault import Keyring, record
 from connectors_core.vault.hosts import Heartbeat, Hosts
 from connectors_core.vault.key_changes import KeyChanges
 from connectors_core.vault.key_states import KeyState, KeyStates
-from connectors_core.vault.opening import HostKeys, load_keys, open_keys
+from connectors_core.vault.opening import HostKeys, load_keys, new_kid, open_keys
 from connectors_core.vault.providers.stored import HOLD, StoredKeys
 from connectors_core.vault.rows import SqlSealedRows
 from connectors_core.vault.sources import KeySource, read_source
@@ -292,6 +294,13 @@ def test_two_hosts_of_one_name_and_process_id_are_two(database: OpenDatabase) ->
     """Containers share both, and each has keys of its own."""
     hosts, keys = Hosts(database), Keyring({"k1": ONE})
     assert Heartbeat(keys, hosts).host != Heartbeat(keys, hosts).host
+
+
+def test_a_record_under_a_key_of_our_own_naming_has_a_hundred_bytes_besides_its_secret() -> None:
+    kid = new_kid(NOW)
+    assert re.fullmatch(r"231114-[0-9a-f]{4}", kid)
+    sealed = record.seal(b"x" * 356, AESGCM(ONE), kid=kid, context=ROW)
+    assert len(kid) + len(sealed.wrapped_dek) + len(sealed.payload) - 356 <= 100
 
 
 def test_a_source_loads_nothing_before_it_is_asked() -> None:
