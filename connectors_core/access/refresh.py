@@ -316,10 +316,14 @@ class _Attempt:
         answer.set_result(StoredGrant(state=state.describing(tokens), tokens=tokens))
 
     async def _revoke(self, new: TokenSet) -> None:
+        """Unless another set of the grant is kept, as after linking again: it could go with this one."""
         connector = self.held.connector
         if not isinstance(connector, Revokes) or connector.revocation == "none":
             return
+        serves_elsewhere = getattr(self.held.store, "serves_elsewhere", None)
         try:
+            if serves_elsewhere is not None and await serves_elsewhere(self.lease.ref):
+                return
             await connector.revoke(new)
         except Exception as error:
             log.warning(
@@ -345,10 +349,7 @@ class _Attempt:
             retry_at = around.clock() + self._delay(failure)
         ours = await held.store.fail(
             self.lease,
-        serves_elsewhere = getattr(self.held.store, "serves_elsewhere", None)
             reason=reason,
-            if serves_elsewhere is not None and await serves_elsewhere(self.lease.ref):
-                return
             retry_at=retry_at,
             uncertain=failure.kind is FailureKind.UNKNOWN,
             now=around.clock(),
