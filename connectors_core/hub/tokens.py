@@ -62,6 +62,24 @@ class TokenFace:
         self._shared.tell("tokens.stored", self.name, identity, identity.owner, occasion=occasion.value)
         return state
 
+    async def remove(self, connector_id: str) -> int:
+        """Take a connector out of this hub, and forget the tokens it was granted; return how many.
+
+        Identities stay. The provider is told once, now, of what it is to revoke; afterwards this hub
+        no longer knows how to. Tokens that ``select_token_store`` keeps elsewhere are that store's.
+        Raises NotFound, StorageError; then nothing is taken out.
+        """
+        if self._entry(connector_id) is None:
+            raise NotFound("there is no connector of that id")
+        keeping, shared = self._keeping, self._shared
+        forget = getattr(keeping.default, "remove_connector", None)
+        removed: int = 0 if forget is None else await forget(self.name, connector_id, now=shared.clock())
+        while removed and len(await keeping.drain()) >= 100:
+            pass
+        if entry := shared.connectors.pop((self.name, connector_id), None):
+            shared.targets.pop((self.name, entry.target), None)
+        return removed
+
     async def token_states(self, owner: str) -> Sequence[TokenStatus]:
         """The status of the tokens of each identity of ``owner``, oldest first. Opens nothing."""
         identities = await self._shared.stores.identities.of_owner(self.name, owner)

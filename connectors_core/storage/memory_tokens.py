@@ -152,6 +152,18 @@ class MemoryTokenStore:
         with self._lock:
             return self._kept.pop((tenant, identity), None) is not None
 
+    async def remove_connector(self, tenant: str, connector: str, *, now: float) -> int:
+        """Forget the tokens of all grants to a connector; return how many."""
+        with self._lock:
+            theirs = [
+                place
+                for place, kept in self._kept.items()
+                if (kept.state.ref.tenant, kept.state.ref.connector) == (tenant, connector)
+            ]
+            for place in theirs:
+                del self._kept[place]
+        return len(theirs)
+
     async def due(self, *, before: float, used_since: float, now: float, most: int) -> Sequence[GrantState]:
         """Active grants that end before ``before`` and were used since ``used_since``, soonest first."""
         with self._lock:

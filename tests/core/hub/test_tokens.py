@@ -440,6 +440,28 @@ async def test_tokens_do_not_go_to_an_endpoint_that_was_changed(registry, tmp_pa
         assert Acme.revoked == []
 
 
+async def test_a_removed_connector_takes_its_tokens_along_and_no_identity(hub):
+    hub.add("other", type="acme", target="other", token_storage=True)
+    await hub.link(await grant(hub), owner="user:42")
+    other = await hub.link(await grant(hub, connector="other"), owner="user:42")
+    assert await hub.remove("acme") == 1
+    assert Acme.revoked == ["refresh-42 openid"]
+    with pytest.raises(NotFound):
+        await hub.remove("acme")
+    assert [entry.id for entry in hub.connectors()] == ["other"]
+    assert len(await hub.identities("user:42")) == 2
+    assert await opened(hub, other)
+    hub.add("acme", token_storage=True)
+    assert await hub.remove("acme") == 0
+
+
+async def test_a_hub_in_memory_forgets_the_tokens_of_a_removed_connector(registry, clock):
+    async with Hub(registry, clock=clock) as hub:
+        hub.add("acme", token_storage=True)
+        await hub.link(await grant(hub), owner="user:42")
+        assert await hub.remove("acme") == 1
+
+
 class ShopConfig(AcmeConfig):
     shop: str = "acme"
     api: AnyUrl = AnyUrl("https://api.example")
