@@ -13,6 +13,9 @@ from typing import Protocol, runtime_checkable
 
 from .tokens import TokenSet
 
+TOUCH_EVERY = 3600.0
+"""Seconds between two writes of ``used_at``."""
+
 
 class GrantStatus(StrEnum):
     """What a person is told of a grant."""

@@ -23,7 +23,7 @@ from ..errors import (
     VaultError,
 )
 from ..events import Event
-from ..grants import GrantState, InactiveReason, StoredGrant
+from ..grants import TOUCH_EVERY, GrantState, InactiveReason, StoredGrant
 from .breaker import Breaker
 from .freshness import Freshness, freshness, skew
 from .refresh import Flight, Held, Surroundings, contained, is_of, refresh
@@ -31,8 +31,6 @@ from .rotation import Rotation
 from .timing import Timing, uptime
 from .token import AccessToken
 
-TOUCH_EVERY = 3600.0
-"""Seconds between two notes that a grant was used."""
 ROUNDS = 5
 """Answers a call looks at before it gives up: each was out of date when it came."""
 

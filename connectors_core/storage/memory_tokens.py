@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..grants import GrantRef, GrantState, InactiveReason, Lease, Occasion, StoredGrant
+from ..grants import TOUCH_EVERY, GrantRef, GrantState, InactiveReason, Lease, Occasion, StoredGrant
 from ..merge import ALIVE, keeps_refresh_token, merge
 from ..tokens import TokenSet
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import NotLinked, ReauthorizationRequired, SealBroken, StorageError, UnknownKey
 from ..grants import (
+    TOUCH_EVERY,
     GrantRef,
     GrantState,
     InactiveReason,
@@ -25,8 +26,6 @@ from .contents import Contents, dump, load
 from .key_states import KeyStates
 
 TOKENS = "tokens"
-TOUCH_EVERY = 3600.0
-"""Seconds between two writes of ``used_at``."""
 ATTEMPTS = 10
 """How often a write may find that another came first."""
 REMEMBERED = 1024
