@@ -118,7 +118,7 @@ def test_its_own_loop_cannot_wait_for_itself(hub):
 
 
 def test_hubs_leave_nothing_behind(tmp_path):
-    registered, threads = len(threading._threading_atexits), threading.active_count()
+    before = set(threading.enumerate())
     with sync.Hub(Registry()):
         pass
     registered = len(threading._threading_atexits)
@@ -132,9 +132,9 @@ def test_hubs_leave_nothing_behind(tmp_path):
     del tenant
     gc.collect()
     until = time.monotonic() + 5
-    while threading.active_count() > threads and time.monotonic() < until:
+    while set(threading.enumerate()) - before and time.monotonic() < until:
         time.sleep(0.001)
-    assert threading.active_count() == threads
+    assert not set(threading.enumerate()) - before
     assert len(threading._threading_atexits) == registered
     assert not sync._OPEN
 
