@@ -14,9 +14,6 @@ from ..tokens import TokenSet
 FOREIGN = 60.0
 """Seconds: a lease that ends so much later than it can is of before the clock was set back: it is free."""
 
-TOUCH_EVERY = 3600.0
-"""Seconds between two writes of ``used_at``."""
-
 
 @dataclass(slots=True)
 class _Kept:
