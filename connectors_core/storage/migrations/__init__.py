@@ -140,7 +140,7 @@ async def prepare(database: OpenDatabase, location: Location = OWN) -> None:
         raise StorageError(
             f"the database has schema {current or 'none'} of {location.name}, {head} is needed; {CURE}"
         )
-    from .upgrade import upgrade_sqlite
+    from .alembic_run import upgrade_sqlite
 
     await database.call(lambda connection: upgrade_sqlite(connection, location))
 
@@ -153,7 +153,7 @@ def upgrade(url: str, location: Location = OWN) -> None:
     """
     from ..database import open_database
     from ..sqlite import SqliteDatabase, connect
-    from .upgrade import upgrade_postgresql, upgrade_sqlite
+    from .alembic_run import upgrade_postgresql, upgrade_sqlite
 
     database = open_database(url)
     if isinstance(database, SqliteDatabase):

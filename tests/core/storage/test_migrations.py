@@ -264,3 +264,9 @@ def test_locations_are_ours_then_those_of_installed_packages(
 def test_a_location_that_is_none_is_refused(name: str, package: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         Location.of_package(name, package)
+
+
+def test_the_function_upgrade_is_not_hidden_by_a_module_of_its_name(tmp_path: Path) -> None:
+    """A submodule becomes an attribute of its package when it is first imported."""
+    migrations.upgrade(f"sqlite:///{tmp_path}/twice.db")
+    migrations.upgrade(f"sqlite:///{tmp_path}/twice.db")
