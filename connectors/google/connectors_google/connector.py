@@ -18,8 +18,8 @@ class Google(OIDCConnector):
     Google sends ``iss`` with callbacks and announces it nowhere: it is checked, and not required.
     """
 
-    id = "google"
-    target = "google"
+    id = target = "google"
+    rotation = "none"
     metadata = ConnectorMetadata(name={"en": "Google", "ja": "Google"}, logo="logo.svg", readme="README.md")
     Config = GoogleConfig
     config: GoogleConfig

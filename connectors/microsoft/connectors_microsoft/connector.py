@@ -25,6 +25,7 @@ class Microsoft(OIDCConnector):
     """
 
     id = "microsoft"
+    rotation = "overlap"
     target = "microsoft"
     metadata = ConnectorMetadata(name={"en": "Microsoft"}, logo="logo.svg", readme="README.md")
     Config = MicrosoftConfig
