@@ -69,6 +69,7 @@ async def _new(session: Session, kid: str | None) -> None:
         await keys.provider.create(kid, now=now, key=key)
         where = "in the database; every host takes it up within 30 s"
     else:
+        await session.open()  # the keys that are there are known first: the oldest wraps, the new one waits
         where = await asyncio.to_thread(_append, session, kid, key)
         await session.states.add(keyring, kid, now=now)
     say(f"made the key {kid} {where}")

@@ -55,6 +55,12 @@ def status(run: Run) -> dict[str, Any]:
     return {key["kid"]: key for key in json.loads(said)["keys"]}
 
 
+def test_a_key_made_before_the_first_start_waits_for_its_promotion(run: Run) -> None:
+    """Nothing has told the database yet which key wraps: it is the one that was there."""
+    assert run("key", "new", "k2")[0] == 0
+    assert {kid: key["state"] for kid, key in status(run).items()} == {"k1": "active", "k2": "standby"}
+
+
 def test_a_rotation_by_the_book(run: Run, folder: Path) -> None:
     assert run("rewrap")[0] == 0
     code, said, _ = run("key", "new", "k2")
