@@ -277,6 +277,21 @@ class TestApplications:
             refused = await self.read(page, owner, auth=auth, target=target)
             assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
 
+    async def test_a_listed_target_is_no_way_to_the_grant_of_one_that_is_not(self, start_api: Open) -> None:
+        shared = 'token_storage = true\nidentity_group = "one"'
+        running = await start_api(acme=shared, posting=shared)
+        for connector, status in (("posting", 403), ("acme", 200)):
+            page = await Page.signed_in(running, connector)
+            owner = str((await page.look())["claims"]["sub"])
+            with self.events(running) as seen:
+                answer = await self.read(page, owner, auth=self.CALENDAR)
+            assert answer.status_code == status
+            if status == 403:
+                assert answer.json()["code"] == "insufficient_scope"
+                assert answer.headers["www-authenticate"].startswith("Basic ")
+                (told,) = [event for event in seen if event.name == "tokens.read"]
+                assert told.detail == {"app": "calendar", "outcome": "insufficient_scope"}
+
     async def test_unknown_people_look_like_those_without_the_identity(
         self, page: Page, owner: str, served: Running
     ) -> None:
