@@ -82,6 +82,8 @@ class SecurityHeaders:
                     headers["Cache-Control"] = "no-store"
                 if path.startswith("/callback/"):
                     headers["Referrer-Policy"] = "no-referrer"
+                if path.endswith("/access-token"):
+                    headers["Cross-Origin-Resource-Policy"] = "same-origin"
                 if self.https:
                     headers["Strict-Transport-Security"] = HSTS
             await send(message)

@@ -23,7 +23,6 @@ from .scopes import scope_list
 
 MAX_TTL = 86400.0
 """Seconds; no access token lives longer than a day."""
-HEADERS = {"Cross-Origin-Resource-Policy": "same-origin"}
 
 
 async def read(request: Request) -> Response:
@@ -114,7 +113,7 @@ async def _answer(
     if token.expires_at is not None:
         body["expires_in"] = max(0, math.floor(token.expires_at - host.clock()))
         body["expires_at"] = math.floor(token.expires_at)
-    return JSONResponse(body, headers=HEADERS)
+    return JSONResponse(body)
 
 
 def _target_of(host: Host, connector_id: str) -> str | None:

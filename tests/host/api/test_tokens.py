@@ -58,6 +58,29 @@ async def test_it_is_for_fetch_on_this_host_alone(app: App, page: Page) -> None:
     for destination in ("document", "iframe", "script", "image"):
         refused = await page.fetch("GET", TOKEN, headers={"Sec-Fetch-Dest": destination})
         assert (refused.status_code, refused.json()["code"]) == (403, "csrf_failed")
+        assert refused.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/my-account/identities/nothing/access-token", 404),
+        ("/api/my-account/identities/nothing/access-token", 404),
+        ("/api/users/user_0/identities/acme/access-token", 401),
+    ],
+)
+async def test_its_refusals_are_for_this_host_alone_too(page: Page, path: str, status: int) -> None:
+    refused = await page.fetch("GET", path)
+    assert refused.status_code == status
+    assert refused.headers["cross-origin-resource-policy"] == "same-origin"
+    assert refused.headers["cache-control"] == "no-store"
+    document = await page.fetch("GET", path, headers={"Sec-Fetch-Dest": "document", "Accept": "text/html"})
+    assert document.status_code == 403
+    assert "csrf_failed" in document.text
+    assert document.headers["cross-origin-resource-policy"] == "same-origin"
+    unsupported = await page.fetch("POST", path)
+    assert unsupported.status_code == 405
+    assert unsupported.headers["cross-origin-resource-policy"] == "same-origin"
 
 
 async def test_a_page_of_the_host_needs_its_token_even_to_read(page: Page) -> None:
