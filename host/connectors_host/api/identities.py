@@ -60,6 +60,8 @@ async def identity_at(request: Request, owner: str) -> Identity:
 
     Raises HostError (identity_not_found), IdentityAmbiguous.
     """
+    if not owner.isprintable():  # no owner is, and PostgreSQL refuses to look for a NUL
+        raise _not_there()
     host, target = Host.of(request), request.path_params["target"]
     entry, chosen = entry_of(host, target), request.query_params.get("identity")
     theirs = [
@@ -69,7 +71,7 @@ async def identity_at(request: Request, owner: str) -> Identity:
         and chosen in (None, each.id)
     ]
     if not theirs:
-        raise HostError("identity_not_found", "there is no such identity")
+        raise _not_there()
     if len(theirs) > 1:
         raise IdentityAmbiguous(each.id for each in theirs)
     return theirs[0]
@@ -78,6 +80,10 @@ async def identity_at(request: Request, owner: str) -> Identity:
 def entry_of(host: Host, target: str) -> ConnectorEntry | None:
     """The connector of that target, enabled or not."""
     return next((entry for entry in host.hub.connectors() if entry.target == target), None)
+
+
+def _not_there() -> HostError:
+    return HostError("identity_not_found", "there is no such identity")
 
 
 def described(status: TokenStatus) -> dict[str, Any]:

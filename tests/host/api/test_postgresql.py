@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from connectors_host.app import own_migrations
+from httpx import BasicAuth
 
 from connectors_core.storage.migrations import upgrade
 from connectors_core.testing.provider import Person
@@ -55,3 +56,16 @@ async def test_a_record_goes_all_the_way_over_two_hosts(start_api: Open, url: st
     assert (await there.fetch("GET", "/my-account/sessions")).json()["sessions"][0]["current"] is True
     assert (await app.fetch("DELETE", "/my-account")).status_code == 204
     assert (await there.fetch("GET", TOKEN)).status_code == 401
+
+
+@pytest.mark.parametrize("owner", ["%00", "user_0%00", "a%0Ab", "%E2%80%8B"])
+async def test_an_owner_that_cannot_be_is_nobody(start_api: Open, url: str, owner: str) -> None:
+    page = Page((await start_api(database=url)).browser())
+    auth = BasicAuth("calendar", "not-a-secret-of-anybody")._auth_header
+    headers = {"Accept": "*/*", "Authorization": auth}
+    refused, unknown = [
+        await page.send("GET", f"/api/users/{each}/identities/acme/access-token", None, headers, {})
+        for each in (owner, "user_0")
+    ]
+    assert (refused.status_code, refused.json()["code"]) == (404, "identity_not_found")
+    assert refused.content == unknown.content
