@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pluggy
@@ -115,8 +115,10 @@ def _failed() -> HostError:
 
 
 def _fits(answer: Admit, event: SignIn) -> bool:
+    if not isinstance(answer.fields, Mapping):
+        return False
     for name, value in answer.fields.items():
-        kind = bool if name.endswith("_verified") else str
+        kind = bool if str(name).endswith("_verified") else str
         if name not in COLUMNS or not (value is None or isinstance(value, kind)):
             return False
     if answer.owner is None or answer.owner == event.owner:
