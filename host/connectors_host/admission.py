@@ -11,12 +11,12 @@ from connectors_core.errors import IdentityAlreadyLinked, Step, VaultError
 from connectors_core.flow import Completed
 from connectors_core.stores import Identity
 
-from .accounts import new_owner, profile_fields
+from .accounts import new_owner
 from .cookies import SESSION
 from .errors import HostError
 from .hookspecs import Action
 from .host import Host
-from .linking import keep_identity
+from .linking import keep_identity, kept_fields
 from .plugins import event_of
 from .sessions import Session
 
@@ -36,7 +36,7 @@ async def recognise(host: Host, completed: Completed, identity: Identity) -> str
     await host.accounts.ensure(owner, profile)
     if entry.settings.sync_profile == "sign_in":
         await host.accounts.synchronise(owner, profile, before=identity.profile)
-        fields = {**identity.profile, **profile_fields(profile)}
+        fields = kept_fields(host, replace(completed, profile=profile), before=identity.profile)
         await host.hub.update_identity_profile(identity.id, fields, owner=owner)
     try:
         await host.hub.save_tokens(completed, identity)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from connectors_core.connector import VouchesForAddresses
 from connectors_core.errors import NotFound, VaultError
@@ -21,6 +23,8 @@ from .sessions import Session
 
 RECENT = 600.0
 """Seconds for which a sign-in proves who sits there."""
+VOUCHED = "email_vouched"
+"""Kept with an identity: its connector vouched for the domain of the address that is kept with it."""
 
 log = logging.getLogger("connectors_host")
 
@@ -74,7 +78,9 @@ async def decide(host: Host, completed: Completed) -> Decision:
     accounts = await host.accounts.with_address(profile.email)
     if not accounts:
         return Decision()
-    if entry.settings.linking == "verified_email" and _trusted(entry, completed):
+    if entry.settings.linking == "verified_email" and _trusted(
+        entry, profile.email, vouched=_vouches(entry, completed)
+    ):
         proven = [account for account in accounts if await _has_proven(host, account)]
         if len(proven) == 1:
             return Decision(owner=proven[0].owner)
@@ -107,13 +113,31 @@ async def link_to(host: Host, completed: Completed, owner: str) -> Identity:
 async def keep_identity(host: Host, completed: Completed, owner: str) -> Identity:
     """``hub.link``, where the tokens of a vault that is out of reach do not stand in the way."""
     try:
-        return await host.hub.link(completed, owner=owner, profile=profile_fields(completed.profile))
+        return await host.hub.link(completed, owner=owner, profile=kept_fields(host, completed))
     except VaultError as error:
         log.warning("tokens of connector %s are not stored: %s", completed.connector, error.code)
         identity = await host.hub.find_identity(completed)
         if identity is None or identity.owner != owner:
             raise
         return identity
+
+
+def kept_fields(
+    host: Host, completed: Completed, *, before: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What is kept with an identity that ``before`` was kept with; what is no longer said stays.
+
+    An address and what was said of it go together: a new one is not verified by the word on the old one.
+    """
+    said = profile_fields(completed.profile)
+    if "email" in said and _vouches(host.hub.connector(completed.connector), completed):
+        said[VOUCHED] = True
+    old = dict(before or {})
+    for address, words in (("email", ("email_verified", VOUCHED)), ("phone", ("phone_verified",))):
+        if address in said:
+            for word in words:
+                old.pop(word, None)
+    return old | said
 
 
 async def unlink(host: Host, identity: Identity, *, but: Session | None = None) -> bool:
@@ -128,29 +152,53 @@ async def unlink(host: Host, identity: Identity, *, but: Session | None = None) 
     return gone
 
 
-def _trusted(entry: ConnectorEntry, completed: Completed) -> bool:
+def _domain(email: str | None) -> str:
+    return (email or "").rpartition("@")[2].lower()
+
+
+def _vouches(entry: ConnectorEntry, completed: Completed) -> bool:
+    """Tell whether the connector knows its provider to be the authority of the address's domain."""
+    if not isinstance(entry.connector, VouchesForAddresses):
+        return False
+    return _domain(completed.profile.email) in entry.connector.email_domains(completed.tokens)
+
+
+def _trusted(entry: ConnectorEntry, email: str | None, *, vouched: bool) -> bool:
     """Tell whether the provider is trusted for the domain of the address.
 
     The operator's list says so. A connector that knows which domains its provider is the authority
     of narrows it, and stands for it where it is empty.
     """
-    domain = (completed.profile.email or "").rpartition("@")[2].lower()
-    listed = frozenset(entry.settings.email_domains)
+    listed = _domain(email) in entry.settings.email_domains
     if isinstance(entry.connector, VouchesForAddresses):
-        vouched = entry.connector.email_domains(completed.tokens)
-        listed = listed & vouched if listed else vouched
-    return domain in listed
+        return vouched and (listed or not entry.settings.email_domains)
+    return listed
 
 
 async def _has_proven(host: Host, account: Account) -> bool:
-    """Tell whether the address of an account is verified, and no provider of the person's denies it.
+    """Tell whether a provider that is trusted for its domain verified the address, and none denies it.
 
-    Without this, whoever signs up first under somebody else's address would receive their identities.
+    Without this, whoever signs up first under somebody else's address, at a provider that calls verified
+    what its users type, would receive their identities.
     """
     if account.email_verified is not True:
         return False
-    return not any(
-        same_address(identity.profile.get("email"), account.email)
-        and identity.profile.get("email_verified") is False
+    theirs = [
+        identity
         for identity in await host.hub.identities(account.owner)
+        if same_address(identity.profile.get("email"), account.email)
+    ]
+    if any(identity.profile.get("email_verified") is False for identity in theirs):
+        return False
+    return any(
+        identity.profile.get("email_verified") is True and _trusted_now(host, identity) for identity in theirs
     )
+
+
+def _trusted_now(host: Host, identity: Identity) -> bool:
+    """``_trusted`` of what is kept with an identity; a connector that is off or gone has no trust."""
+    entry = next((each for each in host.hub.connectors() if each.id == identity.connector), None)
+    if entry is None or not entry.settings.enabled:
+        return False
+    vouched = identity.profile.get(VOUCHED) is True
+    return _trusted(entry, identity.profile.get("email"), vouched=vouched)

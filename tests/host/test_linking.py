@@ -18,6 +18,7 @@ from tests.host.conftest import BOB, Browser, PostingOIDC, Running, Start
 SESSION = "__Host-connectors-session"
 PENDING = "__Host-connectors-pending"
 TRUSTED = 'linking = "verified_email"\nemail_domains = ["example.test"]'
+KNOWN = 'email_domains = ["example.test"]'
 NEVER = 'linking = "never"'
 
 CLAIMS = {"name": "Alice Example", "email": "alice@example.test", "email_verified": True}
@@ -174,7 +175,7 @@ async def test_an_address_that_nobody_verified_reaches_no_account_and_tells_of_n
 
 
 async def test_verified_email_links_a_verified_address_of_a_trusted_domain(start: Start) -> None:
-    running = await start(posting=TRUSTED)
+    running = await start(acme=KNOWN, posting=TRUSTED)
     before = await signed_up(running)
     after = await signed_up(running, connector="posting")
     assert await owner(after) == await owner(before)
@@ -191,7 +192,7 @@ async def test_verified_email_links_a_verified_address_of_a_trusted_domain(start
     ],
 )
 async def test_verified_email_trusts_a_provider_for_its_own_domains_alone(start: Start, policy: str) -> None:
-    running = await start(posting=policy)
+    running = await start(acme=KNOWN, posting=policy)
     _, page = await asked(running)
     assert page.status_code == 409
     assert await running.host.accounts.count() == 1
@@ -212,17 +213,27 @@ async def test_a_connector_that_knows_its_domains_narrows_the_operator_s_list(
 ) -> None:
     """As Google does, which is the authority of gmail.com and of the organisation in ``hd`` alone."""
     monkeypatch.setattr(PostingOIDC, "email_domains", lambda *_: frozenset(vouched), raising=False)
-    running = await start(posting=f'linking = "verified_email"\nemail_domains = {listed}')
+    running = await start(acme=KNOWN, posting=f'linking = "verified_email"\nemail_domains = {listed}')
     _, page = await asked(running)
     assert page.status_code == status
 
 
-@pytest.mark.parametrize("first", [UNVERIFIED, UNSAID], ids=["false", "unsaid"])
+@pytest.mark.parametrize(
+    ("first", "policy"),
+    [
+        (UNVERIFIED, KNOWN),
+        (UNSAID, KNOWN),
+        (ALICE, ""),
+        (ALICE, 'email_domains = ["other.test"]'),
+        (ALICE, 'linking = "never"'),
+    ],
+    ids=["false", "unsaid", "by nobody trusted", "by one trusted for others", "by one that links nothing"],
+)
 async def test_who_signs_up_first_under_a_stranger_s_address_receives_nothing(
-    start: Start, first: Person
+    start: Start, first: Person, policy: str
 ) -> None:
     """Pre-hijacking: the account waits under the victim's address, and the victim comes with proof."""
-    running = await start(posting=TRUSTED)
+    running = await start(acme=policy, posting=TRUSTED)
     attacker = await signed_up(running, Person(sub="mallory-1", claims=first.claims))
     running.at_the_provider_sits(ALICE)
     victim = running.browser()
@@ -234,8 +245,57 @@ async def test_who_signs_up_first_under_a_stranger_s_address_receives_nothing(
     assert await owner(victim) != await owner(attacker)
 
 
+async def test_whom_one_moves_to_by_a_later_sign_in_proves_nothing_either(start: Start) -> None:
+    """The attacker's address is their own at first; the provider then passes on what they typed."""
+    running = await start(acme='sync_profile = "sign_in"', posting=TRUSTED)
+    own = {**CLAIMS, "email": "mallory@example.test"}
+    attacker = await signed_up(running, Person(sub="mallory-1", claims=own))
+    running.at_the_provider_sits(MALLORY)
+    await attacker.sign_in()
+    assert (await attacker.user())["claims"]["email"] == "alice@example.test"
+    running.at_the_provider_sits(ALICE)
+    assert (await running.browser().sign_in("posting")).status_code == 409
+
+
+async def test_a_new_address_is_not_verified_by_the_word_on_the_old_one(start: Start) -> None:
+    running = await start(acme=f'{KNOWN}\nsync_profile = "sign_in"')
+    browser = await signed_up(running)
+    said = {"email": "other@example.test", "phone_number": "+4930123"}
+    running.at_the_provider_sits(Person(claims=said))
+    await browser.sign_in()
+    [identity] = await running.host.hub.identities(await owner(browser))
+    assert identity.profile["email"] == "other@example.test"
+    assert "email_verified" not in identity.profile
+    running.at_the_provider_sits(Person(claims={}))
+    await browser.sign_in()
+    [identity] = await running.host.hub.identities(await owner(browser))
+    assert identity.profile["email"] == "other@example.test"
+
+
+@pytest.mark.parametrize(
+    ("listed", "vouched", "status"),
+    [([], "example.test", 302), (["other.test"], "example.test", 409), (["example.test"], "gmail.test", 409)],
+)
+async def test_who_was_first_is_trusted_as_far_as_the_connector_vouched_then(
+    start: Start, monkeypatch: pytest.MonkeyPatch, listed: list[str], vouched: str, status: int
+) -> None:
+    monkeypatch.setattr(PostingOIDC, "email_domains", lambda *_: frozenset({vouched}), raising=False)
+    running = await start(acme=TRUSTED, posting=f"email_domains = {listed}")
+    await signed_up(running, MALLORY, "posting")
+    running.at_the_provider_sits(ALICE)
+    assert (await running.browser().sign_in("acme")).status_code == status
+
+
+async def test_a_connector_that_was_turned_off_vouches_for_nobody(start: Start) -> None:
+    running = await start(acme=KNOWN, posting=TRUSTED)
+    await signed_up(running)
+    turned_off = await start(acme=f"{KNOWN}\nenabled = false", posting=TRUSTED)
+    turned_off.at_the_provider_sits(Person(sub="alice-2", claims=CLAIMS))
+    assert (await turned_off.browser().sign_in("posting")).status_code == 409
+
+
 async def test_an_explicit_false_is_never_overridden_by_another_provider_s_true(start: Start) -> None:
-    running = await start(posting=TRUSTED)
+    running = await start(acme=KNOWN, posting=TRUSTED)
     browser = await signed_up(running)
     account = await owner(browser)
     identity = (await running.host.hub.identities(account))[0]
@@ -246,7 +306,7 @@ async def test_an_explicit_false_is_never_overridden_by_another_provider_s_true(
 
 
 async def test_two_accounts_of_one_verified_address_are_never_chosen_between(start: Start) -> None:
-    running = await start(acme=NEVER, posting=TRUSTED)
+    running = await start(acme=f"{NEVER}\n{KNOWN}", posting=TRUSTED)
     await signed_up(running)
     await signed_up(running, MALLORY)
     running.at_the_provider_sits(ALICE)
@@ -254,7 +314,7 @@ async def test_two_accounts_of_one_verified_address_are_never_chosen_between(sta
 
 
 async def test_letters_that_only_look_alike_are_other_mailboxes(start: Start) -> None:
-    running = await start(posting=TRUSTED)
+    running = await start(acme=KNOWN, posting=TRUSTED)
     await signed_up(running)
     dotless = {**CLAIMS, "email": "al\u0131ce@example.test"}
     attacker = await signed_up(running, Person(sub="mallory-1", claims=dotless), "posting")
