@@ -17,6 +17,7 @@ from connectors_core.transaction import Purpose
 from ..cookies import TRANSACTION
 from ..errors import HostError
 from ..host import Host
+from ..linking import linkable
 from ..sealing import hashed, new_value
 from .bodies import optional_text, read_json, text
 from .caller import calling
@@ -39,6 +40,8 @@ async def create(request: Request) -> Response:
     entry = host.connector(text(body, "connectorId"))
     redirect_uri, state = text(body, "redirectUri"), check_state(body)
     purpose, scopes = _purpose(body), scope_list(optional_text(body, "scope"))
+    if purpose is Purpose.LINK:
+        linkable(host, entry.id)
     identities = [each for each in await host.hub.identities(caller.owner) if each.group == entry.group]
     if purpose in (Purpose.TOKENS, Purpose.REAUTHENTICATE) and not identities:
         raise HostError("identity_not_found", "there is no linked identity of this connector")

@@ -214,6 +214,6 @@ class TestAccount:
         running = await start_api(acme='token_storage = true\nlinking = "never"')
         app = await (await Page.signed_in(running)).token()
         running.at_the_provider_sits(SECOND)
-        record = await app.verified(purpose="link")
+        record = await app.verified()
         refused = await app.fetch("POST", IDENTITIES, {"newIdentifierVerificationRecordId": record})
         assert refused.status_code == 404

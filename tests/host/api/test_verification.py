@@ -198,6 +198,17 @@ class TestPurpose:
         refused = await app.verify(begun, await app.visit(begun))
         assert (refused.status_code, refused.json()["code"]) == (422, "verification_mismatch")
 
+    @pytest.mark.parametrize("uri", [OTHER_CALLBACK, f"{BASE}/callback/posting"])
+    async def test_linking_that_policy_forbids_is_not_begun(self, start_api: Open, uri: str) -> None:
+        running = await start_api(posting='linking = "never"')
+        app = await (await Page.signed_in(running)).token()
+        body = {"connectorId": "posting", "redirectUri": uri, "purpose": "link"}
+        refused = await app.fetch("POST", "/api/verification/social", body)
+        unknown = await app.fetch("POST", "/api/verification/social", {**body, "connectorId": "nobody"})
+        assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+        assert refused.content == unknown.content
+        assert await running.host.hub.database.fetch("SELECT * FROM host_verification_records") == []
+
     async def test_an_unknown_purpose_is_refused(self, app: App) -> None:
         body = {"connectorId": "acme", "redirectUri": CALLBACK, "purpose": "sign_in"}
         refused = await app.fetch("POST", "/api/verification/social", body)
