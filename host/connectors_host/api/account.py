@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ..cookies import SESSION
 from ..errors import HostError
 from ..host import Host
 from ..personal_data import delete_account, export_account
@@ -29,7 +30,7 @@ async def delete(request: Request) -> Response:
     caller = await calling(request, SCOPE)
     await require_recent(request, caller.session)
     await delete_account(Host.of(request), caller.owner)
-    return Response(status_code=204)
+    return _out(request)
 
 
 async def sessions(request: Request) -> Response:
@@ -52,15 +53,16 @@ async def end_sessions(request: Request) -> Response:
     """``DELETE /my-account/sessions``: sign out everywhere, here too."""
     caller = await calling(request, SCOPE)
     await Host.of(request).sessions.end_all(caller.owner)
-    return Response(status_code=204)
+    return _out(request)
 
 
 async def end_session(request: Request) -> Response:
     """``DELETE /my-account/sessions/{id}``."""
     caller = await calling(request, SCOPE)
-    if not await Host.of(request).sessions.end_one(caller.owner, request.path_params["id"]):
+    handle = request.path_params["id"]
+    if not await Host.of(request).sessions.end_one(caller.owner, handle):
         raise _not_there()
-    return Response(status_code=204)
+    return _out(request) if handle == caller.session.handle else Response(status_code=204)
 
 
 def _described(info: SessionInfo, caller: Caller) -> dict[str, Any]:
@@ -72,6 +74,14 @@ def _described(info: SessionInfo, caller: Caller) -> dict[str, Any]:
         "expiresAt": written(info.expires_at),
         "current": info.handle == caller.session.handle,
     }
+
+
+def _out(request: Request) -> Response:
+    """The answer to who has no session any more; a bearer token leaves the cookie alone."""
+    response = Response(status_code=204)
+    if "authorization" not in request.headers:
+        Host.of(request).cookies.clear(response, SESSION)
+    return response
 
 
 def _not_there() -> HostError:

@@ -189,6 +189,29 @@ class TestSessions:
         assert (await app.fetch("GET", IDENTITIES)).status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/my-account", "/my-account/sessions", "/my-account/sessions/{own}"])
+async def test_who_is_out_keeps_no_session_cookie(app: App, page: Page, served: Running, path: str) -> None:
+    (only,) = (await app.fetch("GET", "/my-account/sessions")).json()["sessions"]
+    answer = await page.fetch("DELETE", path.format(own=only["id"]))
+    assert answer.status_code == 204
+    assert answer.headers["set-cookie"].startswith('__Host-connectors-session=""; ')
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+    cookie = page.headers["Cookie"]
+    page = await Page.signed_in(served)
+    again = await (await page.token()).fetch("DELETE", "/my-account", headers={"Cookie": cookie})
+    assert again.status_code == 204
+    assert "set-cookie" not in again.headers
+
+
+async def test_who_ends_another_session_keeps_the_own_cookie(page: Page, served: Running) -> None:
+    await Page.signed_in(served)
+    found = (await page.fetch("GET", "/my-account/sessions")).json()["sessions"]
+    (other,) = [each["id"] for each in found if not each["current"]]
+    answer = await page.fetch("DELETE", f"/my-account/sessions/{other}")
+    assert answer.status_code == 204
+    assert "set-cookie" not in answer.headers
+
+
 class TestAccount:
     async def test_the_export_has_everything_but_secrets(self, app: App, served: Running) -> None:
         answer = await app.fetch("GET", "/my-account/export")
