@@ -125,19 +125,16 @@ class Accounts:
         )
         return [account for account in map(_account, rows) if same_address(account.email, email)]
 
-    async def ensure(self, owner: str, profile: Profile) -> None:
-        """Create the account of ``owner`` from ``profile``; one that is there stays as it is."""
-        await self._database.run(
-            [
-                (
-                    "INSERT INTO host_accounts (tenant, owner, name, avatar, email, email_verified,"
-                    " phone, phone_verified, created_at, updated_at)"
-                    " VALUES (:tenant, :owner, :name, :avatar, :email, :email_verified,"
-                    " :phone, :phone_verified, :now, :now) ON CONFLICT (tenant, owner) DO NOTHING",
-                    self._parameters(owner, profile),
-                )
-            ]
+    async def ensure(self, owner: str, profile: Profile) -> bool:
+        """Create the account of ``owner`` from ``profile``, and tell so; one that is there stays as it is."""
+        made = await self._database.fetch(
+            "INSERT INTO host_accounts (tenant, owner, name, avatar, email, email_verified,"
+            " phone, phone_verified, created_at, updated_at)"
+            " VALUES (:tenant, :owner, :name, :avatar, :email, :email_verified,"
+            " :phone, :phone_verified, :now, :now) ON CONFLICT (tenant, owner) DO NOTHING RETURNING 1",
+            self._parameters(owner, profile),
         )
+        return bool(made)
 
     async def synchronise(self, owner: str, profile: Profile, *, before: Mapping[str, Any]) -> None:
         """Take over what the provider says now; what it no longer says stays, what was edited too.

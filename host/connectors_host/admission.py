@@ -26,14 +26,14 @@ log = logging.getLogger("connectors_host")
 async def recognise(host: Host, completed: Completed, identity: Identity) -> str:
     """The owner of a known identity; its profile and tokens follow what ``completed`` brought.
 
-    Raises HostError where a plugin refuses.
+    Raises HostError where a plugin refuses, or the identity was taken away meanwhile.
     """
     owner, entry = identity.owner, host.hub.connector(completed.connector)
     admitted = await host.plugins.admit(
         event_of(completed, Action.SIGN_IN, target=identity.target, owner=owner)
     )
     profile = replace(completed.profile, **admitted.fields)
-    await host.accounts.ensure(owner, profile)
+    await _ensure_account(host, replace(completed, profile=profile), owner)
     if entry.settings.sync_profile == "sign_in":
         await host.accounts.synchronise(owner, profile, before=identity.profile)
         fields = kept_fields(host, replace(completed, profile=profile), before=identity.profile)
@@ -50,7 +50,7 @@ async def sign_up(host: Host, completed: Completed) -> str:
 
     Of two first sign-ins at once the one whose identity is kept decides whose account it is; the
     account row comes after, so the other leaves nothing behind. Raises HostError: sign_up_closed,
-    or where a plugin refuses.
+    or where a plugin refuses; what ``recognise`` raises of an identity that was taken away.
     """
     entry = host.hub.connector(completed.connector)
     admitted = await host.plugins.admit(event_of(completed, Action.SIGN_UP, target=entry.target, owner=None))
@@ -65,22 +65,52 @@ async def sign_up(host: Host, completed: Completed) -> str:
         if winner is None:
             raise HostError("temporarily_unavailable", step=Step.LINKING) from None
         owner = winner.owner
-    await host.accounts.ensure(owner, completed.profile)
+    await _ensure_account(host, completed, owner)
     return owner
 
 
 async def start_session(
     host: Host, completed: Completed, *, owner: str, instead_of: Session | None = None
 ) -> Session:
-    """A new session for ``owner`` by what ``completed`` brought. ``instead_of`` ends with it."""
+    """A new session for ``owner`` by what ``completed`` brought. ``instead_of`` ends with it.
+
+    Whoever unlinks the identity ends its sessions afterwards, so the identity is looked at after the
+    session is there: one of both sees the other. Raises HostError (transaction_expired) where it is gone.
+    """
     sid = (completed.tokens.claims or {}).get("sid")
-    return await host.sessions.start(
+    session = await host.sessions.start(
         owner,
         connector=completed.connector,
         upstream_sid=sid if isinstance(sid, str) else None,
         id_token_hint=completed.tokens.id_token,
         instead_of=instead_of,
     )
+    if not await _still_of(host, completed, owner):
+        await host.sessions.end(session.id)
+        raise _taken_away()
+    return session
+
+
+async def _ensure_account(host: Host, completed: Completed, owner: str) -> None:
+    """Make the account of ``owner`` if there is none, but not for an identity that was taken away.
+
+    A deletion unlinks before it removes the account, so what is made again after it is seen here.
+    """
+    made = await host.accounts.ensure(owner, completed.profile)
+    if await _still_of(host, completed, owner):
+        return
+    if made and not await host.hub.identities(owner):
+        await host.accounts.remove(owner)
+    raise _taken_away()
+
+
+async def _still_of(host: Host, completed: Completed, owner: str) -> bool:
+    identity = await host.hub.find_identity(completed)
+    return identity is not None and identity.owner == owner
+
+
+def _taken_away() -> HostError:
+    return HostError("transaction_expired", "the identity was unlinked meanwhile", step=Step.LINKING)
 
 
 def onward(
