@@ -21,6 +21,7 @@ import random
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -182,7 +183,8 @@ async def work(order: dict[str, Any]) -> None:
     access = Access(observe=observe, timing=timing)
     lines: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    loop.run_in_executor(None, _read_lines, loop, lines)
+    # A daemon: a worker that fails must end, and not wait for the next line.
+    threading.Thread(target=_read_lines, args=(loop, lines), daemon=True).start()
     print("ready", flush=True)
     while line := await lines.get():
         run = json.loads(line)

@@ -19,7 +19,7 @@ from tests.interop.conftest import REDIRECT_URI, node_server
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "refresh_storm.py"
 SECRET = "fake secret of the storm, 64 bytes or more, as the provider wants it ......"
 CLIENT = {
-    "client_id": "storm",
+    "client_id": "client-1",
     "client_secret": SECRET,
     "token_endpoint_auth_method": "client_secret_basic",
     "redirect_uris": [REDIRECT_URI],
@@ -52,7 +52,7 @@ async def test_two_hundred_callers_send_one_refresh_and_the_grant_lives(
 ) -> None:
     from dataclasses import replace
 
-    config = {"client_id": "storm", "client_secret": SECRET}
+    config = {"client_id": "client-1", "client_secret": SECRET}
     async with open_hub(issuer=issuer, scope="openid offline_access", **config) as hub:
         tokens = (await sign_in(hub)).tokens
         connector = hub.connector("interop").connector
@@ -68,6 +68,7 @@ async def test_two_hundred_callers_send_one_refresh_and_the_grant_lives(
             "deadline": 10.0,
             "patience": 20.0,
             "callers": 50,
+            "min_ttl": 0.0,
             "config": config,
         }
         workers = storm.Workers(order, 4)

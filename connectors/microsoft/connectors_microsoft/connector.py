@@ -31,7 +31,6 @@ class Microsoft(OIDCConnector):
     Config = MicrosoftConfig
     config: MicrosoftConfig
     claims_source = ClaimsSource.ID_TOKEN
-    rotation = "none"
     profile_map = replace(STANDARD_CLAIMS, id="oid", avatar="", email_verified="xms_edov", phone="")
 
     def configured(self) -> Mapping[str, Any]:
