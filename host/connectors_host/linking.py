@@ -143,12 +143,14 @@ def kept_fields(
 async def unlink(host: Host, identity: Identity, *, but: Session | None = None) -> bool:
     """Unlink ``identity`` and tell whether it was there; ask ``require_recent`` before.
 
-    What its owner signed in with through its connector ends with it, ``but`` excepted: whoever was let
-    in by a link that is taken back is out again. Raises LastIdentity.
+    What its owner signed in with through the connectors that share it ends with it, ``but`` excepted:
+    whoever was let in by a link that is taken back is out again. Raises LastIdentity.
     """
     gone = await host.hub.unlink(identity.id, owner=identity.owner, keep_one_of=ways_in(host))
     if gone:
-        await host.sessions.end_all(identity.owner, connector=identity.connector, but=but)
+        sharing = {entry.id for entry in host.hub.connectors() if entry.group == identity.group}
+        for connector in sorted({identity.connector, *sharing}):
+            await host.sessions.end_all(identity.owner, connector=connector, but=but)
     return gone
 
 

@@ -481,6 +481,19 @@ async def test_unlinking_takes_the_identity_and_what_was_signed_in_with_it(runni
     assert (await through.user())["isAuthenticated"] is False
 
 
+async def test_unlinking_ends_what_any_connector_of_the_group_let_in(start: Start) -> None:
+    """Connectors of one group share identities: a link that is taken back let people in through each."""
+    shared = 'identity_group = "one"'
+    running = await start(acme=shared, posting=shared)
+    browser, (_, second) = await with_two(running)
+    through = await signed_up(running, BOB, "acme")
+    assert await owner(through) == await owner(browser)
+    done = await browser.form("/account/unlink", identity=second.id)
+    assert done.headers["location"] == "/account?done=unlinked"
+    assert (await through.user())["isAuthenticated"] is False
+    assert (await browser.user())["isAuthenticated"] is True
+
+
 async def test_the_last_way_in_stays(start: Start) -> None:
     running = await start()
     browser = await signed_up(running)
