@@ -91,13 +91,13 @@ class Scripted(Connector):
     seen: Seen
 
     async def authorization_uri(self, transaction: Any) -> str:
-        raise NotImplementedError
+        raise AssertionError("a refresh asks a connector for nothing but the refresh")
 
     async def exchange(self, callback: Any, transaction: Any) -> TokenSet:
-        raise NotImplementedError
+        raise AssertionError("a refresh asks a connector for nothing but the refresh")
 
     async def profile(self, api: Any, tokens: Any) -> Any:
-        raise NotImplementedError
+        raise AssertionError("a refresh asks a connector for nothing but the refresh")
 
     async def refresh(self, tokens: TokenSet, *, scopes: Iterable[str] | None = None) -> TokenSet:
         seen = self.seen

@@ -3,12 +3,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-import socket
 import subprocess
 import sys
 import threading
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -25,27 +24,7 @@ from connectors_core.errors import (
 )
 from connectors_core.http import HttpSender
 from connectors_core.http import sender as sender_module
-
-LOOPBACK = NetworkPermission(hosts=frozenset({"127.0.0.1", "localhost"}))
-PUBLIC_ONLY = NetworkPermission()
-
-Serve = Callable[..., Awaitable[Any]]
-
-
-async def send(sender: HttpSender, method: str, url: str, **options: Any) -> httpx.Response:
-    network = options.pop("network", LOOPBACK)
-    deadline = options.pop("deadline", None)
-    return await sender.send(httpx.Request(method, url, **options), network=network, deadline=deadline)
-
-
-def unused_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-async def plain(exchange: Any) -> None:
-    await exchange.answer()
+from tests.core.http.sending import LOOPBACK, PUBLIC_ONLY, Serve, plain, send, unused_port
 
 
 async def cut_at_once(exchange: Any) -> None:

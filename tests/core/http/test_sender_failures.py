@@ -4,13 +4,10 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-import httpx
 import pytest
 
-from connectors_core.connector import NetworkPermission
 from connectors_core.errors import (
     AddressRefused,
     AnswerLost,
@@ -18,27 +15,7 @@ from connectors_core.errors import (
     NotSent,
 )
 from connectors_core.http import HttpSender
-
-LOOPBACK = NetworkPermission(hosts=frozenset({"127.0.0.1", "localhost"}))
-PUBLIC_ONLY = NetworkPermission()
-
-Serve = Callable[..., Awaitable[Any]]
-
-
-async def send(sender: HttpSender, method: str, url: str, **options: Any) -> httpx.Response:
-    network = options.pop("network", LOOPBACK)
-    deadline = options.pop("deadline", None)
-    return await sender.send(httpx.Request(method, url, **options), network=network, deadline=deadline)
-
-
-def unused_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-async def plain(exchange: Any) -> None:
-    await exchange.answer()
+from tests.core.http.sending import PUBLIC_ONLY, Serve, plain, send, unused_port
 
 
 async def test_a_refused_connection_is_not_sent(sender: HttpSender) -> None:
