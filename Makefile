@@ -11,7 +11,7 @@ PYTHON  ?= $(shell for python in python3.11 python3 python3.12 python3.13 python
 
 BIN      := $(VENV)/bin
 PIP      := $(BIN)/python -m pip --disable-pip-version-check --no-input
-MEMBERS  := $(patsubst %/pyproject.toml,%,$(wildcard connectors/*/pyproject.toml host/pyproject.toml))
+MEMBERS  := $(patsubst %/pyproject.toml,%,$(wildcard connectors/*/pyproject.toml host/pyproject.toml demo/pyproject.toml))
 MANIFESTS := pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
 LOCAL    := -e . $(addprefix -e ./,$(MEMBERS))
 
@@ -85,7 +85,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   $(LOCK_ARGS) $(shell sed -n 's/^name = "\(connectors-[a-z0-9-]*\)"/--no-emit-package \1/p' $(MANIFESTS))
 
 lock: $(VENV)/.development
-	@$(COMPILE) --extra demo $(MANIFESTS) requirements/demo.in -o requirements/demo.txt
+	@$(COMPILE) $(MANIFESTS) requirements/demo.in -o requirements/demo.txt
 	@$(COMPILE) --all-extras $(MANIFESTS) requirements/demo.in requirements/development.in \
 	  -c requirements/demo.txt -o requirements/development.txt
 	@grep -c == requirements/demo.txt requirements/development.txt

@@ -3,6 +3,7 @@
 Runs the import-linter contracts of ``pyproject.toml`` and, for every member (``connectors/*``,
 ``host``), the rules that need no list: a connector knows ``connectors_core`` and no sibling, the
 host knows no connector, nobody imports ``connectors_core.testing``, and both use public names alone.
+``demo`` puts them all together, with a provider of ``connectors_core.testing``; nobody imports it.
 A name is public when its module is ``connectors_core`` or one below it, nothing on the way begins
 with an underscore, and the module's ``__all__``, where there is one, lists it.
 """
@@ -20,11 +21,13 @@ from pathlib import Path
 from typing import Any
 
 CORE = "connectors_core"
+DEMO = "demo"
 
 
 def members(root: Path) -> dict[str, Path]:
     """The import package of every member, with the folder that holds it."""
-    manifests = sorted([*root.glob("connectors/*/pyproject.toml"), *root.glob("host/pyproject.toml")])
+    folders = ("connectors/*", "demo", "host")
+    manifests = sorted(found for each in folders for found in root.glob(f"{each}/pyproject.toml"))
     return {
         package.parent.name: manifest.parent
         for manifest in manifests
@@ -54,6 +57,8 @@ def contracts(root: Path) -> dict[str, Mapping[str, Any]]:
             found[contract["id"]] = {**contract, **present}
     packages = members(root)
     for package, folder in packages.items():
+        if folder.name == DEMO:
+            continue
         barred = [other for other in packages if other != package]
         found[f"member-{package}"] = forbidden(
             f"{package} stands on {CORE} alone",
@@ -155,7 +160,8 @@ def private_uses(root: Path) -> list[str]:
                 submodule = name is not None and exists(root, f"{module}.{name}") and len(parts) == 1
                 listed = name is None or names is None or name in names or submodule
                 hidden = any(part.startswith("_") for part in [*parts, name or ""])
-                if len(parts) > 2 or hidden or not listed:
+                shows_testing = folder.name == DEMO and parts[1:2] == ["testing"]
+                if (len(parts) > 2 and not shows_testing) or hidden or not listed:
                     what = module if name is None else f"{name} of {module}"
                     found.append(f"{source.relative_to(root)}:{line}: {what} is not public")
     return found

@@ -46,7 +46,8 @@ def environment() -> dict[str, str]:
 
 def build(dist: Path) -> list[Path]:
     """Build every member; return the wheels."""
-    manifests = [*sorted(ROOT.glob("connectors/*/pyproject.toml")), *ROOT.glob("host/pyproject.toml")]
+    members = ("connectors/*", "host", "demo")
+    manifests = [found for each in members for found in sorted(ROOT.glob(f"{each}/pyproject.toml"))]
     for folder in [ROOT, *(manifest.parent for manifest in manifests)]:
         run(sys.executable, "-m", "build", "--no-isolation", "--outdir", dist, folder)
     wheels = sorted(dist.glob("*.whl"))
@@ -138,7 +139,7 @@ def sign_in(url: str) -> dict[str, object]:
 def demo(programs: Path, folder: Path) -> Iterator[str]:
     """Run ``connectors demo``, yield the URL that it prints, and see it end when it is told to."""
     process = subprocess.Popen(
-        [programs / "connectors", "demo"],
+        [programs / "connectors", "demo", "--oidc"],
         cwd=folder,
         env=environment() | {"PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,

@@ -15,6 +15,7 @@ def asked_for() -> Iterator[str]:
         ROOT / "pyproject.toml",
         *ROOT.glob("connectors/*/pyproject.toml"),
         ROOT / "host/pyproject.toml",
+        ROOT / "demo/pyproject.toml",
     ]:
         project = tomllib.loads(manifest.read_text(encoding="utf-8"))["project"]
         yield from project["dependencies"]

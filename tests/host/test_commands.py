@@ -1,8 +1,7 @@
-"""``connectors init``, ``serve`` and ``demo``, as a shell runs them."""
+"""``connectors init`` and ``serve``, as a shell runs them."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -15,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from connectors_host.commands.serve import configured_port, following
@@ -39,7 +37,8 @@ def connectors(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def _env() -> dict[str, str]:
     root = str(Path(__file__).parents[2])
-    return {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([root, str(Path(root, "host"))])}
+    members = (str(Path(root, member)) for member in ("host", "demo"))
+    return {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([root, *members])}
 
 
 class Heard(subprocess.Popen[str]):
@@ -178,38 +177,3 @@ def test_a_loopback_base_url_follows_the_port_and_no_other_does(
 )
 def test_without_port_a_loopback_base_url_says_it(tmp_path: Path, base_url: str, port: int) -> None:
     assert configured_port(configuration(tmp_path, base_url)) == port
-
-
-needs_demo = pytest.mark.skipif(
-    not (importlib.util.find_spec("oidc_provider_mock") and importlib.util.find_spec("connectors_oidc"))
-    and not os.environ.get("CONNECTORS_REQUIRE_ALL"),
-    reason="needs: pip install 'connectors-host[demo]'",
-)
-
-
-@needs_demo
-def test_the_demo_begins_a_sign_in_and_leaves_nothing_running(tmp_path: Path) -> None:
-    with running("demo", "--port", "0", cwd=tmp_path) as (process, url):
-        assert "Continue with Demo Provider" in get(f"{url}/")[1]
-        with urllib.request.urlopen(f"{url}/sign-in/demo", timeout=10) as response:
-            provider = response.geturl()
-            sent = parse_qs(urlsplit(provider).query)
-            for name in ("state", "nonce"):
-                CANARY.watch(sent[name][0], name)
-            assert "demo-user" in response.read().decode()
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
-    assert process.returncode == 0, err
-    with pytest.raises(OSError):
-        get(provider)
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_demo_says_what_to_install(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['oidc_provider_mock'] = None; " + MAIN.partition("; ")[2]
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys; " + code, "demo"],
-        cwd=tmp_path, env=_env(), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "pip install 'connectors-host[demo]'" in done.stderr

@@ -1,10 +1,8 @@
-"""``connectors demo``: a whole sign-in on this machine, no account needed anywhere."""
+"""``connectors demo --oidc``: one sign-in at an OpenID provider that others wrote, on this machine."""
 
 from __future__ import annotations
 
-import argparse
 import http.client
-import importlib.util
 import json
 import socket
 import subprocess
@@ -15,16 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from connectors_core.config import load_configuration
-from connectors_core.registry import Registry
+from connectors_host import create_app
+from connectors_host.commands.serve import LOOPBACK, PORT
+from connectors_host.console import complain
+from connectors_host.server import address, configure_logging, listen, run
 
-from ..app import create_app
-from ..console import complain
-from ..server import address, configure_logging, listen, run
-from .serve import LOOPBACK, PORT
+from connectors_core.config import load_configuration
 
 PROVIDER = "oidc_provider_mock"
-CURE = "pip install 'connectors-host[demo]'"
 STARTING = 20.0
 """Seconds that the provider has to answer its first request."""
 
@@ -55,46 +51,25 @@ class ProviderFailed(Exception):
     """The demo's provider did not come up."""
 
 
-class Demo:
-    help = "sign in at a provider on this machine, with nothing to set up"
-
-    def configure(self, parser: argparse.ArgumentParser) -> None:
-        parser.description = (
-            "Start an OpenID provider (the package oidc-provider-mock) and the identity host on this "
-            "machine, with a database that is gone afterwards. Ctrl-C ends both."
-        )
-        parser.add_argument(
-            "--port", type=int, help=f"port of the host (default {PORT}, or a free one where that is taken)"
-        )
-
-    def run(self, arguments: argparse.Namespace) -> int:
-        if missing := _missing():
-            complain(f"the demo needs {missing}: {CURE}")
-            return 1
-        try:
-            listener = _listen(arguments.port)
-        except OSError as error:
-            complain(f"cannot listen on port {arguments.port}: {error.strerror}")
-            return 1
-        try:
-            with (
-                listener,
-                tempfile.TemporaryDirectory(prefix="connectors-demo-") as folder,
-                provider() as issuer,
-            ):
-                return _serve(listener, Path(folder), issuer)
-        except ProviderFailed as error:
-            complain(error)
-            return 1
-        except KeyboardInterrupt:
-            return 0
-
-
-def _missing() -> str | None:
-    if importlib.util.find_spec(PROVIDER) is None:
-        return "the package oidc-provider-mock"
-    installed = {entry.id for entry in Registry.from_entry_points().entries()}
-    return None if "oidc" in installed else "the package connectors-oidc"
+def run_demo(port: int | None) -> int:
+    """Serve until Ctrl-C; return the exit code."""
+    try:
+        listener = _listen(port)
+    except OSError as error:
+        complain(f"cannot listen on port {port}: {error.strerror}")
+        return 1
+    try:
+        with (
+            listener,
+            tempfile.TemporaryDirectory(prefix="connectors-demo-") as folder,
+            provider() as issuer,
+        ):
+            return _serve(listener, Path(folder), issuer)
+    except ProviderFailed as error:
+        complain(error)
+        return 1
+    except KeyboardInterrupt:
+        return 0
 
 
 def _listen(port: int | None) -> socket.socket:
@@ -177,6 +152,3 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
         finally:
             connection.close()
     raise ProviderFailed("the demo's provider does not answer")
-
-
-command = Demo()
