@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import stat
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +131,33 @@ async def test_an_old_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(StorageError, match="too old"):
         await database.fetch("SELECT 1")
     await database.aclose()
+
+
+def test_what_was_started_is_finished_at_the_end_of_the_program(tmp_path: Path) -> None:
+    program = f"""
+import asyncio
+from connectors_core.storage.sqlite import SqliteDatabase
+
+async def main():
+    await database.fetch("CREATE TABLE t (x)")
+    waiting = asyncio.gather(*(database.fetch("INSERT INTO t VALUES (1)") for _ in range(20)))
+    await asyncio.sleep(0)
+    waiting.cancel()
+
+database = SqliteDatabase({str(tmp_path / "a.db")!r})
+asyncio.run(main())
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        assert connection.execute("SELECT COUNT(*) FROM t").fetchone() == (20,)
+    connection.close()
+
+
+async def test_the_thread_goes_with_the_database(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    database = SqliteDatabase(tmp_path / "a.db")
+    await database.fetch("CREATE TABLE t (x)")
+    (thread,) = set(threading.enumerate()) - before
+    del database
+    gc.collect()
+    assert not thread.is_alive()
