@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
-import json
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from connectors_core.stores import Database
+
+from .sealing import hashed, new_value, seal, unseal
+
+KIND = "session"
 
 TOUCH_EVERY = 60.0
 """Seconds between two writes of a session's last use."""
 SWEEP_MOST = 100
 """Expired sessions that one sign-in removes at most."""
-NONCE = 12
-"""Bytes of an AES-GCM nonce; each key seals once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One signed-in browser. Times in seconds since the epoch.
 
-    ``connector`` is the one that was used. ``id_token_hint`` and ``upstream_sid`` are what ending the
-    provider's own session takes; they are kept sealed under the session id.
+    ``connector`` is the one that was used, ``authenticated_at`` when its provider said who sits there:
+    before the session began, where the person first had something to decide. ``id_token_hint`` and
+    ``upstream_sid`` are what ending the provider's own session takes; they are kept sealed under the
+    session id.
     """
 
     id: str = field(repr=False)
     owner: str
     connector: str
+    authenticated_at: float
     created_at: float
     last_seen_at: float
     expires_at: float
@@ -95,13 +94,18 @@ class Sessions:
         upstream_sid: str | None = None,
         id_token_hint: str | None = None,
         instead_of: Session | None = None,
+        authenticated_at: float | None = None,
     ) -> Session:
-        """Begin a session under a new id; ``instead_of`` ends in the same step."""
-        now, session_id = self._clock(), secrets.token_urlsafe(32)
+        """Begin a session under a new id; ``instead_of`` ends in the same step.
+
+        ``authenticated_at`` is by default now.
+        """
+        now, session_id = self._clock(), new_value()
         session = Session(
             id=session_id,
             owner=owner,
             connector=connector,
+            authenticated_at=now if authenticated_at is None else authenticated_at,
             created_at=now,
             last_seen_at=now,
             expires_at=now + self.absolute,
@@ -113,13 +117,20 @@ class Sessions:
             "id_hash": _hashed(session_id),
             "owner": owner,
             "connector": connector,
-            "sealed": _seal(session_id, {"sid": upstream_sid, "id_token": id_token_hint}),
+            "sealed": seal(
+                KIND,
+                {"sid": upstream_sid, "id_token": id_token_hint},
+                under=session_id,
+                bound=self._place(session_id, owner, connector),
+            ),
+            "authenticated_at": session.authenticated_at,
             "now": now,
             "expires_at": session.expires_at,
         }
         insert = (
-            "INSERT INTO host_sessions (tenant, id_hash, owner, connector, sealed, created_at, last_seen_at,"
-            " expires_at) VALUES (:tenant, :id_hash, :owner, :connector, :sealed, :now, :now, :expires_at)"
+            "INSERT INTO host_sessions (tenant, id_hash, owner, connector, sealed, authenticated_at,"
+            " created_at, last_seen_at, expires_at) VALUES (:tenant, :id_hash, :owner, :connector, :sealed,"
+            " :authenticated_at, :now, :now, :expires_at)"
         )
         ended = [self._removal(instead_of.id)] if instead_of else []
         await self._database.run([*ended, self._sweep(now), (insert, row)])
@@ -129,15 +140,15 @@ class Sessions:
         """The living session of that id. Using it keeps it from going idle."""
         now, id_hash = self._clock(), _hashed(session_id)
         rows = await self._database.fetch(
-            "SELECT owner, connector, sealed, created_at, last_seen_at, expires_at FROM host_sessions"
-            " WHERE tenant = :tenant AND id_hash = :id_hash"
+            "SELECT owner, connector, sealed, authenticated_at, created_at, last_seen_at, expires_at"
+            " FROM host_sessions WHERE tenant = :tenant AND id_hash = :id_hash"
             " AND expires_at > :now AND last_seen_at > :idle_since",
             {"tenant": self._tenant, "id_hash": id_hash, "now": now, "idle_since": now - self._idle},
         )
         if not rows:
             return None
-        owner, connector, sealed, created_at, last_seen_at, expires_at = rows[0]
-        opened = _unseal(session_id, sealed)
+        owner, connector, sealed, authenticated_at, created_at, last_seen_at, expires_at = rows[0]
+        opened = unseal(KIND, sealed, under=session_id, bound=self._place(session_id, owner, connector))
         if opened is None:
             return None
         if now - last_seen_at >= min(TOUCH_EVERY, self._idle / 2):
@@ -154,6 +165,7 @@ class Sessions:
             id=session_id,
             owner=owner,
             connector=connector,
+            authenticated_at=authenticated_at,
             created_at=created_at,
             last_seen_at=now,
             expires_at=expires_at,
@@ -214,6 +226,9 @@ class Sessions:
             ]
         )
 
+    def _place(self, session_id: str, owner: str, connector: str) -> tuple[str, ...]:
+        return ("host_sessions", self._tenant, _hashed(session_id).hex(), owner, connector)
+
     def _removal(self, session_id: str) -> tuple[str, dict[str, Any]]:
         return (
             "DELETE FROM host_sessions WHERE tenant = :tenant AND id_hash = :id_hash",
@@ -230,25 +245,7 @@ class Sessions:
 
 
 def _hashed(session_id: str) -> bytes:
-    return hashlib.sha256(b"connectors-host session\0" + session_id.encode()).digest()
-
-
-def _cipher(session_id: str) -> AESGCM:
-    return AESGCM(hmac.digest(session_id.encode(), b"connectors-host seal", "sha256"))
-
-
-def _seal(session_id: str, content: dict[str, Any]) -> bytes:
-    nonce = secrets.token_bytes(NONCE)
-    return nonce + _cipher(session_id).encrypt(nonce, json.dumps(content).encode(), None)
-
-
-def _unseal(session_id: str, sealed: bytes) -> dict[str, Any] | None:
-    """What was sealed under that id, or None where the row was tampered with."""
-    try:
-        opened = json.loads(_cipher(session_id).decrypt(sealed[:NONCE], sealed[NONCE:], None))
-    except (InvalidTag, ValueError):
-        return None
-    return opened if isinstance(opened, dict) else None
+    return hashed(KIND, session_id)
 
 
 def _encoded(value: bytes) -> str:

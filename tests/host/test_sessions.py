@@ -72,6 +72,20 @@ async def test_a_row_that_was_tampered_with_is_nobody(sessions: Sessions, runnin
     assert await sessions.find(session.id) is None
 
 
+@pytest.mark.parametrize(
+    "changed", ["owner = 'user_2'", "connector = 'posting'", "sealed = (SELECT sealed FROM other)"]
+)
+async def test_a_row_that_was_moved_or_edited_is_nobody(
+    sessions: Sessions, running: Running, changed: str
+) -> None:
+    session = await begin(sessions)
+    database = running.host.hub.database
+    await database.run([("CREATE TABLE other AS SELECT sealed FROM host_sessions", {})])
+    session = await begin(sessions)
+    await database.run([(f"UPDATE host_sessions SET {changed}", {})])
+    assert await sessions.find(session.id) is None
+
+
 async def test_new_sessions_sweep_expired_ones(sessions: Sessions, running: Running) -> None:
     for _ in range(3):
         await begin(sessions)

@@ -81,19 +81,25 @@ class Bearers:
             "scope": " ".join(scope for scope in SCOPES if scope in scopes),
             "iat": int(now),
             "exp": expires_at,
-            "auth_time": int(session.created_at),
+            "auth_time": int(session.authenticated_at),
             "jti": jti,
         }
         header = {"alg": ALGORITHM, "typ": TYPE, "kid": key.kid}
         row = {
             "tenant": self._tenant,
             "jti_hash": hashed(KIND, jti),
-            "sealed": seal(KIND, {"session": session.id, "scope": claims["scope"]}, under=jti),
+            "owner": session.owner,
+            "sealed": seal(
+                KIND,
+                {"session": session.id, "scope": claims["scope"]},
+                under=jti,
+                bound=self._place(jti, session.owner),
+            ),
             "expires_at": expires_at,
         }
         insert = (
-            "INSERT INTO host_bearers (tenant, jti_hash, sealed, expires_at)"
-            " VALUES (:tenant, :jti_hash, :sealed, :expires_at)"
+            "INSERT INTO host_bearers (tenant, jti_hash, owner, sealed, expires_at)"
+            " VALUES (:tenant, :jti_hash, :owner, :sealed, :expires_at)"
         )
         await self._database.run([self._sweep(now), (insert, row)])
         return Issued(access_token=jwt.encode(header, claims, key), expires_in=max(0, expires_at - int(now)))
@@ -110,14 +116,20 @@ class Bearers:
         if not isinstance(jti, str):
             return None
         rows = await self._database.fetch(
-            "SELECT sealed FROM host_bearers"
+            "SELECT owner, sealed FROM host_bearers"
             " WHERE tenant = :tenant AND jti_hash = :jti_hash AND expires_at > :now",
             {"tenant": self._tenant, "jti_hash": hashed(KIND, jti), "now": now},
         )
-        opened = unseal(KIND, rows[0][0], under=jti) if rows else None
+        if not rows:
+            return None
+        owner, sealed = rows[0]
+        opened = unseal(KIND, sealed, under=jti, bound=self._place(jti, owner))
         if opened is None:
             return None
         return Bearer(session_id=opened["session"], scopes=frozenset(opened["scope"].split()))
+
+    def _place(self, jti: str, owner: str) -> tuple[str, ...]:
+        return ("host_bearers", self._tenant, hashed(KIND, jti).hex(), owner)
 
     async def _signing_key(self) -> RSAKey:
         """The tenant's key: of several hosts that make one at once, all use the one that was kept."""

@@ -13,11 +13,16 @@ SHORTEST, LONGEST = 16, 512
 """Characters."""
 
 
-def check_state(body: Mapping[str, Any]) -> str | None:
-    """The client's own state, None where it leaves that to us. Raises HostError. RFC 6749 Appendix A.5."""
+def check_state(body: Mapping[str, Any], *, travels: bool) -> str | None:
+    """The client's own state, None where it leaves that to us. Raises HostError. RFC 6749 Appendix A.5.
+
+    One that does not travel, for the host's own callback hands nothing back, is refused and not dropped.
+    """
     state = optional_text(body, "state", most=LONGEST)
     if state is None:
         return None
+    if not travels:
+        raise HostError("invalid_request", "state comes back at an application's redirectUri alone")
     if len(state) < SHORTEST or not all(" " <= c <= "~" for c in state):
         raise HostError("invalid_request", f"state must have {SHORTEST} to {LONGEST} ASCII characters")
     return state

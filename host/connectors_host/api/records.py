@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +18,11 @@ KEPT = 3600.0
 """Seconds that a record stays known after its end, so that a late caller is told it came late."""
 SWEEP_MOST = 100
 KIND = "verification record"
+OTHERS_AT_URI = (
+    "SELECT connector FROM host_verification_records WHERE tenant = :tenant AND owner = :owner"
+    " AND redirect_uri = :redirect_uri AND connector <> :connector AND status = :pending"
+    " AND expires_at > :now AND names_itself * CAST(:names_itself AS INTEGER) = 0"
+)
 
 
 class Status(StrEnum):
@@ -49,6 +54,14 @@ class StateTaken(Exception):
     """Another pending record has that state."""
 
 
+class UriTaken(Exception):
+    """Another connector's answer is awaited at that redirect URI, and could not be told apart."""
+
+    def __init__(self, connector: str) -> None:
+        super().__init__(connector)
+        self.connector = connector
+
+
 class Records:
     """The table ``host_verification_records`` of one tenant.
 
@@ -71,8 +84,14 @@ class Records:
         purpose: Purpose | None,
         content: Mapping[str, Any],
         state: str | None = None,
+        names_itself: bool = False,
     ) -> Record:
-        """Keep a pending record for ten minutes. ``state`` is the client's own. Raises StateTaken."""
+        """Keep a pending record for ten minutes. ``state`` is the client's own.
+
+        ``names_itself``: the provider says in its answer who it is. Of connectors that do not, one at a
+        time has pending records of an owner at a redirect URI: of several requests at once one is kept.
+        Raises UriTaken, StateTaken.
+        """
         now = self._clock()
         record = Record(
             id=record_id,
@@ -90,28 +109,35 @@ class Records:
             " WHERE tenant = :tenant AND state_hash = :state_hash AND expires_at <= :now",
             {"tenant": self._tenant, "state_hash": state_hash, "now": now},
         )
+        others = {
+            "tenant": self._tenant,
+            "owner": owner,
+            "connector": connector,
+            "redirect_uri": redirect_uri,
+            "pending": Status.PENDING.value,
+            "names_itself": int(names_itself),
+            "now": now,
+        }
         insert = (
             "INSERT INTO host_verification_records (tenant, id_hash, owner, connector, redirect_uri, status,"
-            " purpose, state_hash, sealed, created_at, expires_at)"
-            " VALUES (:tenant, :id_hash, :owner, :connector, :redirect_uri, :status,"
-            " :purpose, :state_hash, :sealed, :now, :expires_at)"
+            " purpose, state_hash, names_itself, sealed, created_at, expires_at)"
+            " SELECT :tenant, :id_hash, :owner, :connector, :redirect_uri, :pending,"
+            " CAST(:purpose AS TEXT), :state_hash, :names_itself, :sealed, :now, :expires_at"
+            f" WHERE NOT EXISTS ({OTHERS_AT_URI})"
             " ON CONFLICT (tenant, state_hash) DO NOTHING RETURNING 1",
             {
                 **self._key(record_id),
-                "owner": owner,
-                "connector": connector,
-                "redirect_uri": redirect_uri,
-                "status": Status.PENDING.value,
+                **others,
                 "purpose": purpose.value if purpose else None,
                 "state_hash": state_hash,
-                "sealed": seal(KIND, content, under=record_id),
-                "now": now,
+                "sealed": self._seal(record),
                 "expires_at": record.expires_at,
             },
         )
-        _, _, inserted = await self._database.run([self._sweep(now), freed, insert])
+        statements = [self._sweep(now), self._turn(redirect_uri), freed, insert, (OTHERS_AT_URI, others)]
+        *_, inserted, found = await self._database.run(statements)
         if not inserted:
-            raise StateTaken
+            raise UriTaken(found[0][0]) if found else StateTaken
         return record
 
     async def find(self, record_id: str, *, owner: str) -> Record:
@@ -132,7 +158,8 @@ class Records:
             raise TransactionConsumed("the verification record was used before")
         if expires_at <= self._clock():
             raise TransactionExpired("the verification record has expired")
-        content = unseal(KIND, sealed, under=record_id)
+        place = self._place(record_id, owner, connector, redirect_uri)
+        content = unseal(KIND, sealed, under=record_id, bound=place)
         if content is None:
             raise StorageError("the verification record cannot be opened")
         return Record(
@@ -148,7 +175,7 @@ class Records:
 
     async def verify(self, record: Record, *, purpose: Purpose, content: Mapping[str, Any]) -> bool:
         """From pending to verified, with what was proved; False where another was first."""
-        sealed = seal(KIND, content, under=record.id)
+        sealed = self._seal(replace(record, content=content))
         return await self._step(record, Status.PENDING, Status.VERIFIED, purpose=purpose, sealed=sealed)
 
     async def consume(self, record: Record) -> bool:
@@ -157,50 +184,18 @@ class Records:
 
     async def restore(self, record: Record) -> None:
         """Take back a consumption of ``record`` that came to nothing."""
-        sealed = seal(KIND, record.content, under=record.id)
+        sealed = self._seal(record)
         await self._step(record, Status.CONSUMED, Status.VERIFIED, purpose=record.purpose, sealed=sealed)
 
-    async def note_use(self, redirect_uri: str, connector: str) -> None:
-        """Remember that ``connector`` sends people back to that URI: it is registered there."""
-        await self._database.run(
-            [
-                (
-                    "INSERT INTO host_redirect_uri_uses (tenant, redirect_uri, connector)"
-                    " VALUES (:tenant, :redirect_uri, :connector) ON CONFLICT DO NOTHING",
-                    {"tenant": self._tenant, "redirect_uri": redirect_uri, "connector": connector},
-                )
-            ]
-        )
-
-    async def others_at(self, redirect_uri: str, *, connector: str, owner: str) -> list[str]:
-        """Further connectors that send people back to that URI, or were asked to by ``owner``."""
+    async def of_owner(self, owner: str) -> list[Mapping[str, Any]]:
+        """What is known of the records of ``owner`` without their ids, oldest first."""
+        names = ("connector", "redirect_uri", "status", "purpose", "created_at", "expires_at")
         rows = await self._database.fetch(
-            "SELECT connector FROM host_redirect_uri_uses"
-            " WHERE tenant = :tenant AND redirect_uri = :redirect_uri AND connector <> :connector"
-            " UNION SELECT connector FROM host_verification_records"
-            " WHERE tenant = :tenant AND redirect_uri = :redirect_uri AND connector <> :connector"
-            " AND owner = :owner AND status = :pending AND expires_at > :now",
-            {
-                "tenant": self._tenant,
-                "redirect_uri": redirect_uri,
-                "connector": connector,
-                "owner": owner,
-                "pending": Status.PENDING.value,
-                "now": self._clock(),
-            },
+            f"SELECT {', '.join(names)} FROM host_verification_records"  # noqa: S608
+            " WHERE tenant = :tenant AND owner = :owner ORDER BY created_at, id_hash",
+            {"tenant": self._tenant, "owner": owner},
         )
-        return sorted(str(name) for (name,) in rows)
-
-    async def forget(self, owner: str) -> None:
-        """Delete all records of ``owner``."""
-        await self._database.run(
-            [
-                (
-                    "DELETE FROM host_verification_records WHERE tenant = :tenant AND owner = :owner",
-                    {"tenant": self._tenant, "owner": owner},
-                )
-            ]
-        )
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     async def _step(
         self, record: Record, before: Status, after: Status, *, purpose: Purpose | None, sealed: bytes
@@ -220,6 +215,21 @@ class Records:
             },
         )
         return bool(rows)
+
+    def _seal(self, record: Record) -> bytes:
+        place = self._place(record.id, record.owner, record.connector, record.redirect_uri)
+        return seal(KIND, record.content, under=record.id, bound=place)
+
+    def _place(self, record_id: str, *parts: str) -> tuple[str, ...]:
+        return ("host_verification_records", self._tenant, hashed(KIND, record_id).hex(), *parts)
+
+    def _turn(self, redirect_uri: str) -> tuple[str, dict[str, Any]]:
+        """Of several requests for one redirect URI, one at a time goes on from here."""
+        return (
+            "INSERT INTO host_redirect_uris (tenant, redirect_uri) VALUES (:tenant, :redirect_uri)"
+            " ON CONFLICT (tenant, redirect_uri) DO UPDATE SET redirect_uri = excluded.redirect_uri",
+            {"tenant": self._tenant, "redirect_uri": redirect_uri},
+        )
 
     def _key(self, record_id: str) -> dict[str, Any]:
         return {"tenant": self._tenant, "id_hash": hashed(KIND, record_id)}

@@ -18,12 +18,12 @@ from ..cookies import TRANSACTION
 from ..errors import HostError
 from ..host import Host
 from ..linking import linkable
-from ..sealing import hashed, new_value
+from ..sealing import kind_for, new_value
 from .bodies import optional_text, read_json, text
 from .caller import calling
 from .client_state import check_state, with_state
 from .proof import conclude
-from .records import Record, StateTaken, Status, new_record_id
+from .records import Record, StateTaken, Status, UriTaken, new_record_id
 from .scopes import scope_list
 from .times import written
 
@@ -38,18 +38,20 @@ async def create(request: Request) -> Response:
     caller = await calling(request, "verification")
     host, body = Host.of(request), await read_json(request)
     entry = host.connector(text(body, "connectorId"))
-    redirect_uri, state = text(body, "redirectUri"), check_state(body)
+    redirect_uri = text(body, "redirectUri")
+    is_here = redirect_uri == host.redirect_uri(entry.id)
+    state = check_state(body, travels=not is_here)
     purpose, scopes = _purpose(body), scope_list(optional_text(body, "scope"))
-    if purpose is Purpose.LINK:
-        linkable(host, entry.id)
     identities = [each for each in await host.hub.identities(caller.owner) if each.group == entry.group]
+    if purpose is Purpose.LINK or (purpose is None and not identities):
+        linkable(host, entry.id)
     if purpose in (Purpose.TOKENS, Purpose.REAUTHENTICATE) and not identities:
         raise HostError("identity_not_found", "there is no linked identity of this connector")
     wanted = {"scopes": scopes, "parameters": _hints(purpose, identities)}
-    if redirect_uri == host.redirect_uri(entry.id):
+    if is_here:
         record, uri = await _begin_here(host, caller.owner, entry, purpose, wanted)
     else:
-        await _check_redirect_uri(host, redirect_uri, entry, caller.owner)
+        _require_registered(host, redirect_uri)
         record, uri = await _begin_there(host, caller.owner, entry, purpose, wanted, redirect_uri, state)
     return JSONResponse(
         {
@@ -81,7 +83,6 @@ async def verify(request: Request) -> Response:
             owner=caller.owner,
         )
         await conclude(host, record, completed)
-        await host.records.note_use(record.redirect_uri, record.connector)
     return JSONResponse({"verificationRecordId": record.id})
 
 
@@ -91,12 +92,8 @@ async def go_on(request: Request) -> Response:
     session = await host.session(request)
     if session is None:
         raise HostError("unauthenticated", headers={"WWW-Authenticate": "Session"})
-    handle, _, owners = request.path_params["handle"].partition("~")
-    kept = None
-    # Somebody else's visit must not use the handle up, so whose it is stands in the address.
-    if owners == _of_owner(handle, session.owner):
-        kept = await host.hub.take_handle(CONTINUE, handle)
-    if kept is None or kept["owner"] != session.owner:
+    kept = await host.hub.take_handle(kind_for(CONTINUE, session.owner), request.path_params["handle"])
+    if kept is None:
         raise HostError("not_found")
     entry = host.connector(kept["connector"])
     started = await host.hub.begin(
@@ -129,13 +126,12 @@ async def _begin_here(
     )
     data = {
         **wanted,
-        "owner": owner,
         "connector": entry.id,
         "purpose": (purpose or Purpose.TOKENS).value,
         "record": record.id,
     }
-    handle = await host.hub.put_handle(CONTINUE, data, lifetime=CONTINUE_LIFETIME)
-    return record, f"{host.settings.base_url}/continue/{handle}~{_of_owner(handle, owner)}"
+    handle = await host.hub.put_handle(kind_for(CONTINUE, owner), data, lifetime=CONTINUE_LIFETIME)
+    return record, f"{host.settings.base_url}/continue/{handle}"
 
 
 async def _begin_there(
@@ -169,25 +165,24 @@ async def _begin_there(
             purpose=purpose,
             content={"binding": binding, "state": state or ours, "ours": ours},
             state=state,
+            names_itself=await _names_itself(entry),
         )
+    except UriTaken as taken:
+        raise HostError(
+            "invalid_configuration",
+            f"the connectors {entry.id} and {taken.connector} cannot share a redirect URI: only providers"
+            " that have a known issuer and send iss (RFC 9207) can be told apart there",
+        ) from None
     except StateTaken:
         raise HostError("invalid_request", "another verification is pending under this state") from None
     return record, uri
 
 
-async def _check_redirect_uri(host: Host, redirect_uri: str, entry: ConnectorEntry, owner: str) -> None:
-    """Raise HostError unless it is an application's, and cannot mix providers up. RFC 9207 §4."""
+def _require_registered(host: Host, redirect_uri: str) -> None:
+    """Raise HostError unless the redirect URI is an application's, to the letter."""
     apps = host.configuration.apps.values()
     if not any(redirect_uri in app.redirect_uris for app in apps):
         raise HostError("invalid_request", "redirectUri is not one of an application's")
-    for other in await host.records.others_at(redirect_uri, connector=entry.id, owner=owner):
-        entries = [entry, *(each for each in host.hub.connectors() if each.id == other)]
-        if len(entries) == 2 and not all([await _names_itself(each) for each in entries]):
-            raise HostError(
-                "invalid_configuration",
-                f"the connectors {entry.id} and {other} cannot share a redirect URI: only providers that"
-                " have a known issuer and send iss (RFC 9207) can be told apart there",
-            )
 
 
 async def _names_itself(entry: ConnectorEntry) -> bool:
@@ -231,7 +226,3 @@ def _refresh_token_stored(entry: ConnectorEntry, purpose: Purpose) -> bool | Non
     if purpose is Purpose.REAUTHENTICATE:
         return True
     return False if entry.settings.token_storage else None
-
-
-def _of_owner(handle: str, owner: str) -> str:
-    return hashed("continue", f"{handle}\0{owner}").hex()[:32]

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from connectors_host.accounts import profile_fields
+from connectors_host.api.records import Records
 
+from connectors_core.errors import StorageError
 from connectors_core.profile import Profile
 from connectors_core.testing.provider import Person
 from tests.host.api.conftest import CALLBACK, OTHER_CALLBACK, App, Open, Page, asked
@@ -146,6 +148,32 @@ async def test_a_denied_consent_is_told(app: App, served: Running) -> None:
     assert (refused.status_code, refused.json()["code"]) == (403, "access_denied")
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "owner = 'user_2'",
+        "tenant = 'other'",
+        "connector = 'posting'",
+        "redirect_uri = 'https://evil.test/callback'",
+        "sealed = (SELECT sealed FROM host_verification_records ORDER BY created_at DESC LIMIT 1)",
+    ],
+)
+async def test_a_record_that_was_moved_or_edited_opens_for_nobody(
+    app: App, served: Running, changed: str
+) -> None:
+    record = await app.verified()
+    served.clock.now += 1
+    await app.begin()
+    database = served.host.hub.database
+    ((owner,), *_) = await database.fetch("SELECT owner FROM host_verification_records")
+    first = "created_at = (SELECT MIN(created_at) FROM host_verification_records)"
+    await database.run([(f"UPDATE host_verification_records SET {changed} WHERE {first}", {})])
+    tenant = "other" if "tenant" in changed else "default"
+    records = Records(database, clock=served.clock, tenant=tenant)
+    with pytest.raises(StorageError, match="cannot be opened"):
+        await records.find(record, owner="user_2" if "owner" in changed else owner)
+
+
 async def test_nothing_of_a_record_is_readable_in_the_database(app: App, served: Running) -> None:
     record = await app.verified(scope="calendar")
     rows = await served.host.hub.database.fetch("SELECT * FROM host_verification_records")
@@ -209,6 +237,15 @@ class TestPurpose:
         assert refused.content == unknown.content
         assert await running.host.hub.database.fetch("SELECT * FROM host_verification_records") == []
 
+    async def test_what_could_only_link_is_not_begun_either(self, start_api: Open) -> None:
+        running = await start_api(posting='linking = "never"')
+        app = await (await Page.signed_in(running)).token()
+        body = {"connectorId": "posting", "redirectUri": OTHER_CALLBACK}
+        refused = await app.fetch("POST", "/api/verification/social", body)
+        assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+        assert await running.host.hub.database.fetch("SELECT * FROM host_verification_records") == []
+        assert (await app.begin())["verificationRecordId"]
+
     async def test_an_unknown_purpose_is_refused(self, app: App) -> None:
         body = {"connectorId": "acme", "redirectUri": CALLBACK, "purpose": "sign_in"}
         refused = await app.fetch("POST", "/api/verification/social", body)
@@ -250,16 +287,27 @@ class TestRedirectUris:
         answer = await app.fetch("POST", "/api/verification/social", {**body, "redirectUri": OTHER_CALLBACK})
         assert answer.status_code == 201
 
-    async def test_a_uri_that_a_connector_was_seen_to_use_stays_its_own(
-        self, app: App, served: Running
+    @pytest.mark.parametrize("ended", ["verified", "expired"])
+    async def test_a_uri_is_free_for_another_when_no_answer_is_awaited_there(
+        self, app: App, page: Page, served: Running, ended: str
     ) -> None:
-        await app.verified()
-        served.at_the_provider_sits(BOB)
-        bob = await (await Page.signed_in(served)).token()
-        refused = await bob.fetch(
-            "POST", "/api/verification/social", {"connectorId": "posting", "redirectUri": CALLBACK}
+        if ended == "verified":
+            await app.verified()
+        else:
+            await app.begin()
+            served.clock.now += 601
+            app = await page.token()
+        body = {"connectorId": "posting", "redirectUri": CALLBACK}
+        assert (await app.fetch("POST", "/api/verification/social", body)).status_code == 201
+
+    async def test_of_two_connectors_at_once_one_gets_the_uri(self, app: App) -> None:
+        bodies = [{"connectorId": name, "redirectUri": CALLBACK} for name in ("acme", "posting")] * 3
+        answers = await asyncio.gather(
+            *(app.fetch("POST", "/api/verification/social", body) for body in bodies)
         )
-        assert refused.status_code == 422
+        got = {body["connectorId"] for body, answer in zip(bodies, answers, strict=True) if answer.is_success}
+        assert len(got) == 1
+        assert sorted(answer.status_code for answer in answers) == [201, 201, 201, 422, 422, 422]
 
     async def test_who_only_begins_takes_no_uri_from_others(self, app: App, served: Running) -> None:
         await app.begin()
@@ -321,6 +369,12 @@ class TestClientState:
 
 class TestHostsOwnCallback:
     OWN = f"{BASE}/callback/acme"
+
+    async def test_a_state_of_the_clients_is_refused_for_nothing_hands_it_back(self, app: App) -> None:
+        body = {"connectorId": "acme", "redirectUri": self.OWN, "state": TestClientState.STATE}
+        refused = await app.fetch("POST", "/api/verification/social", body)
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+        assert "state" in refused.json()["detail"]
 
     async def test_the_host_completes_by_itself(self, app: App, page: Page) -> None:
         begun = await app.begin(redirectUri=self.OWN, scope="calendar")
