@@ -117,6 +117,19 @@ class GrantState:
             has_refresh_token=bool(tokens.refresh_token),
         )
 
+    def describes(self, tokens: TokenSet) -> bool:
+        """Tell whether ``describing`` would change nothing."""
+        return (
+            self.requested == tokens.requested
+            and self.scopes == tokens.scopes
+            and self.effective == tokens.effective_scopes
+            and self.scopes_stated == tokens.scopes_stated
+            and self.token_type == tokens.token_type
+            and self.expires_at == tokens.expires_at
+            and self.refresh_expires_at == tokens.refresh_expires_at
+            and self.has_refresh_token == bool(tokens.refresh_token)
+        )
+
     def followed_by(self, tokens: TokenSet, *, now: float, lease_stays: bool = False) -> GrantState:
         """The state of the next generation, which has ``tokens``: good, and free unless ``lease_stays``.
 
@@ -260,6 +273,18 @@ class SealedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkedRow:
+    """A linked identity, and what is kept for it, where anything is."""
+
+    tenant: str
+    owner: str
+    identity: str
+    connector: str
+    target: str
+    kept: SealedRow | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SealedRevocation:
     """A row whose tokens the provider is to be told to forget, as it was when it was deleted.
 
@@ -292,7 +317,7 @@ class SealedRowStore(Protocol):
         """Those of all identities of an owner, oldest first."""
 
     async def add(self, row: SealedRow) -> bool:
-        """Keep a first row; False where there is one, or the identity is gone."""
+        """Keep a first row; False where there is one, or the identity or the row's key is gone."""
 
     async def replace(
         self, row: SealedRow, *, secret_id: str, generation: int, lease_stays: bool = False
@@ -343,7 +368,10 @@ class SealedRowStore(Protocol):
     async def delete(
         self, tenant: str, identity: str, *, kind: str, revoke: bool = False, now: float
     ) -> bool:
-        """Delete the row; with ``revoke`` and in the same step, queue what was deleted, sealed as it was."""
+        """Delete the row; with ``revoke`` and in the same step, queue what was deleted, sealed as it was.
+
+        What is queued is timed like leases: by the store's own clock where several hosts share it.
+        """
 
     async def touch(
         self, tenant: str, identity: str, *, kind: str, now: float, at_most_every: float
@@ -374,8 +402,8 @@ class SealedRowStore(Protocol):
 
     async def end_revocation(self, tenant: str, secret_id: str) -> bool: ...
 
-    async def expired_revocations(self, *, before: float) -> Sequence[SealedRevocation]:
-        """Delete, and return, what was queued before ``before``."""
+    async def expired_revocations(self, *, age: float, now: float) -> Sequence[SealedRevocation]:
+        """Delete, and return, what was queued ``age`` seconds ago or earlier."""
 
     async def kids(self) -> Mapping[str, int]:
         """How many rows name each key, in all tables that hold wrapped keys."""

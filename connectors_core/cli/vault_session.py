@@ -108,7 +108,7 @@ async def opened(arguments: argparse.Namespace) -> AsyncIterator[Session]:
             rows=rows,
             states=states,
             hosts=hosts,
-            changes=KeyChanges(database, rows, states, hosts),
+            changes=KeyChanges(database, rows, states, hosts, shared=shared),
             source=source,
             folder=folder,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from ..errors import SealBroken
+from ..errors import SealBroken, UnknownKey
 from ..grants import GrantRef
 from ..stores import Database
 from . import record, sql
@@ -25,7 +25,10 @@ class ConnectorSecrets:
         self._database, self._vault = database, vault
 
     async def put(self, tenant: str, connector: str, secrets: Secrets, *, urls: bytes, now: float) -> None:
-        """Keep ``secrets`` by name, over those of the same names."""
+        """Keep ``secrets`` by name, over those of the same names.
+
+        Raises UnknownKey where the key was destroyed meanwhile: again, then. KeyUnavailable.
+        """
         statements = []
         for name, secret in secrets.items():
             ref, secret_id, kind = _ref(tenant, connector, urls), f"config_{uuid.uuid4().hex}", _kind(name)
@@ -43,7 +46,9 @@ class ConnectorSecrets:
                 "now": now,
             }
             statements.append((sql.PUT_CONFIG_SECRET, values))
-        await self._database.run(statements)
+        if not all(await self._database.run(statements)):
+            await self._vault.key_states.read(now)
+            raise UnknownKey("the key to seal by was destroyed just now; try again")
 
     async def open(self, tenant: str, connector: str, *, urls: bytes) -> dict[str, str]:
         """All secrets of a connector whose URLs have the digest ``urls`` now.

@@ -25,22 +25,31 @@ _DEMOTE = f"""
 _PROMOTE = f"""
     UPDATE connectors_vault_keys SET state = 'active', updated_at = :now WHERE {_STANDING_BY} RETURNING 1
 """  # noqa: S608
-_CHANGE = """
-    UPDATE connectors_vault_keys SET state = :to, updated_at = :now
-     WHERE kid = :kid AND state = :was RETURNING 1
+_WRAPS_NONE = "NOT EXISTS (SELECT 1 FROM connectors_vault_keys WHERE wrapped_by = :kid)"
+_RETIRE = f"""
+    UPDATE connectors_vault_keys SET state = 'retired', updated_at = :now
+     WHERE kid = :kid AND state = 'standby' AND {_WRAPS_NONE} RETURNING 1
+"""  # noqa: S608
+_TAKE_BACK = """
+    UPDATE connectors_vault_keys SET state = 'standby', updated_at = :now
+     WHERE kid = :kid AND state = 'retired' RETURNING 1
 """
+_NO_WRITERS = f"""
+    LOCK TABLE {", ".join(reversed(WRAPPED_TABLES))}, connectors_vault_keys IN SHARE ROW EXCLUSIVE MODE
+"""
+"""In the order in which a deletion writes to them. On SQLite the transaction alone keeps writers out."""
 _DESTROY = f"""
     UPDATE connectors_vault_keys
        SET state = 'destroyed', wrapped_key = NULL, wrapped_by = NULL, updated_at = :now
-     WHERE kid = :kid AND state = 'retired'
+     WHERE kid = :kid AND state = 'retired' AND {_WRAPS_NONE}
        AND {" AND ".join(f"NOT EXISTS (SELECT 1 FROM {table} WHERE kid = :kid)" for table in WRAPPED_TABLES)}
     RETURNING 1
 """  # noqa: S608
-_GIVE_UP = """
+_GIVE_UP = f"""
     UPDATE connectors_vault_keys
        SET state = 'destroyed', wrapped_key = NULL, wrapped_by = NULL, updated_at = :now
-     WHERE kid = :kid AND state <> 'active' RETURNING 1
-"""
+     WHERE kid = :kid AND state <> 'active' AND {_WRAPS_NONE} RETURNING 1
+"""  # noqa: S608
 _REPLACE_WRAPPED = """
     UPDATE connectors_vault_keys SET wrapped_key = :wrapped_key, wrapped_by = :wrapped_by
      WHERE kid = :kid AND wrapped_key = :old RETURNING 1
@@ -53,7 +62,10 @@ _CHANGED = "SELECT kid, updated_at FROM connectors_vault_keys"
 
 
 class KeyChanges:
-    """``NotFound`` for a key that is not known, ``VaultError`` where a change is refused, with the reason."""
+    """``NotFound`` for a key that is not known, ``VaultError`` where a change is refused, with the reason.
+
+    ``shared``: the database has several writers at a time, as PostgreSQL has.
+    """
 
     def __init__(
         self,
@@ -62,10 +74,11 @@ class KeyChanges:
         states: KeyStates,
         hosts: Hosts,
         *,
+        shared: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database, self._rows, self._states = database, rows, states
-        self._hosts, self._clock = hosts, clock
+        self._hosts, self._shared, self._clock = hosts, shared, clock
 
     async def keys(self) -> Mapping[str, KeyRow]:
         return await self._states.read(self._clock())
@@ -96,13 +109,13 @@ class KeyChanges:
         if row.state is KeyState.ACTIVE:
             raise VaultError(f"the key {kid} is active; promote another first")
         await self._unneeded(kid, "retired")
-        await self._change(kid, was=KeyState.STANDBY, to=KeyState.RETIRED)
+        await self._change(_RETIRE, kid)
 
     async def stand_by(self, kid: str) -> bool:
         """Take a retired key back; False where it was not retired."""
         if (await self._row(kid)).state is not KeyState.RETIRED:
             return False
-        await self._change(kid, was=KeyState.RETIRED, to=KeyState.STANDBY)
+        await self._change(_TAKE_BACK, kid)
         return True
 
     async def destroy(self, kid: str) -> None:
@@ -123,8 +136,7 @@ class KeyChanges:
         active = next(row.kid for row in (await self.keys()).values() if row.state is KeyState.ACTIVE)
         await self._known_everywhere(active, f"what replaces {kid}")
         await self._unneeded(kid, "destroyed")
-        if not await self._database.fetch(_DESTROY, {"kid": kid, "now": self._clock()}):
-            raise VaultError(f"the key {kid} was changed by somebody else just now; look at its state")
+        await self._change(_DESTROY, kid)
 
     async def give_up(self, kid: str) -> None:
         """Take a key for lost though rows need it; those are replaced when people agree anew.
@@ -136,8 +148,8 @@ class KeyChanges:
             raise VaultError(f"the key {kid} is active; promote another first")
         if having := [host.name for host in await self._hosts.all() if host.live and kid in host.kids]:
             raise VaultError(f"the key {kid} is not lost: {', '.join(having)} can use it")
-        if not await self._database.fetch(_GIVE_UP, {"kid": kid, "now": self._clock()}):
-            raise VaultError(f"the key {kid} was changed by somebody else just now; look at its state")
+        await self._wraps_none(kid, "given up")
+        await self._change(_GIVE_UP, kid)
 
     async def replace_wrapped(self, row: KeyRow, wrapped_key: bytes, wrapped_by: str) -> bool:
         """Put a key of the table under another key of the service; False where it changed meanwhile."""
@@ -152,13 +164,19 @@ class KeyChanges:
     async def _row(self, kid: str) -> KeyRow:
         row = (await self.keys()).get(kid)
         if row is None:
+            await self._wraps_none(kid, "changed here")
             raise NotFound(f"the database knows no key {kid}; connectors vault key add {kid} makes it known")
         return row
 
-    async def _change(self, kid: str, *, was: KeyState, to: KeyState) -> None:
-        its = {"kid": kid, "was": was.value, "to": to.value, "now": self._clock()}
-        if not await self._database.fetch(_CHANGE, its):
-            raise VaultError(f"the key {kid} was changed by somebody else just now; look at its state")
+    async def _change(self, statement: str, kid: str) -> None:
+        """Do it unless what was found to allow it is no longer so."""
+        statements: list[tuple[str, Mapping[str, Any]]] = [(statement, {"kid": kid, "now": self._clock()})]
+        if self._shared and statement is _DESTROY:
+            statements.insert(0, (_NO_WRITERS, {}))
+        if not (await self._database.run(statements))[-1]:
+            raise VaultError(
+                f"the key {kid} was changed, or came into use, just now; look: connectors vault status"
+            )
 
     async def _known_everywhere(self, kid: str, what: str) -> None:
         without = [host.name for host in await self._hosts.all() if host.live and kid not in host.kids]
@@ -171,6 +189,12 @@ class KeyChanges:
     async def _unneeded(self, kid: str, what: str) -> None:
         if count := (await self._rows.kids()).get(kid, 0):
             raise VaultError(f"the key {kid} cannot be {what}: {count} rows need it; connectors vault rewrap")
+        await self._wraps_none(kid, what)
+
+    async def _wraps_none(self, kid: str, what: str) -> None:
         wrapped = [row.kid for row in (await self.keys()).values() if row.wrapped_by == kid]
         if wrapped:
-            raise VaultError(f"the key {kid} cannot be {what}: it wraps the keys {', '.join(wrapped)}")
+            raise VaultError(
+                f"the key {kid} cannot be {what}: it wraps the keys {', '.join(wrapped)};"
+                " name another root key before it in vault_keys, then connectors vault rewrap"
+            )

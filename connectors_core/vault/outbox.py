@@ -46,7 +46,7 @@ async def drain(vault: Vault, send: Send, *, now: float, most: int = 100) -> Seq
     ``send`` raises nothing of its own. An entry that was taken by a process that died comes again
     by itself.
     """
-    expired = await vault.rows.expired_revocations(before=now - LIFETIME)
+    expired = await vault.rows.expired_revocations(age=LIFETIME, now=now)
     told = [Told(ref=entry.ref, outcome=Outcome.EXPIRED) for entry in expired]
     for entry in await vault.rows.take_revocations(now=now, most=most):
         outcome = await _handle(vault, entry, send)

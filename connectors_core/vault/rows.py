@@ -39,7 +39,8 @@ def grant_hash(ref: GrantRef) -> bytes:
 class SqlSealedRows:
     """Keeps sealed rows beside the identities they belong to, and goes with them.
 
-    ``shared``: leases are measured by the database's clock, for several hosts on one PostgreSQL.
+    ``shared``: leases and revocations are measured by the database's clock, for several hosts on
+    one PostgreSQL.
     ``retry_at`` is the caller's on both: a host whose clock is wrong asks a failing provider a
     little early or late, and never two at once.
     """
@@ -48,6 +49,8 @@ class SqlSealedRows:
         self._database = database
         now = sql.DATABASE_CLOCK if shared else ":now"
         self._acquire, self._renew = sql.ACQUIRE.format(now=now), sql.RENEW.format(now=now)
+        self._queue, self._take = sql.QUEUE.format(now=now), sql.TAKE_REVOCATIONS.format(now=now)
+        self._expired = sql.EXPIRED_REVOCATIONS.format(now=now)
 
     async def find(self, tenant: str, identity: str, *, kind: str) -> SealedRow | None:
         rows = await self._database.fetch(sql.FIND, _key(tenant, identity, kind))
@@ -123,7 +126,7 @@ class SqlSealedRows:
         statements: list[tuple[str, Mapping[str, Any]]] = [(sql.DELETE, key)]
         if revoke:
             # The lock comes first: on PostgreSQL a refresh could else commit between the other two.
-            statements = [(sql.LOCK, key), (sql.QUEUE, {**key, "now": now}), *statements]
+            statements = [(sql.LOCK, key), (self._queue, {**key, "now": now}), *statements]
         return bool((await self._database.run(statements))[-1])
 
     async def touch(self, tenant: str, identity: str, *, kind: str, now: float, at_most_every: float) -> None:
@@ -167,14 +170,14 @@ class SqlSealedRows:
         return int((await self._database.fetch(sql.SAME_GRANT, {"grant_hash": grant_hash(ref)}))[0][0])
 
     async def take_revocations(self, *, now: float, most: int) -> Sequence[SealedRevocation]:
-        rows = await self._database.fetch(sql.TAKE_REVOCATIONS, {"now": now, "most": most})
+        rows = await self._database.fetch(self._take, {"now": now, "most": most})
         return [_revocation(row) for row in rows]
 
     async def end_revocation(self, tenant: str, secret_id: str) -> bool:
         return bool(await self._database.fetch(sql.END_REVOCATION, {"tenant": tenant, "id": secret_id}))
 
-    async def expired_revocations(self, *, before: float) -> Sequence[SealedRevocation]:
-        rows = await self._database.fetch(sql.EXPIRED_REVOCATIONS, {"before": before})
+    async def expired_revocations(self, *, age: float, now: float) -> Sequence[SealedRevocation]:
+        rows = await self._database.fetch(self._expired, {"age": age, "now": now})
         return [_revocation(row) for row in rows]
 
     async def kids(self) -> Mapping[str, int]:

@@ -1,8 +1,8 @@
 """The SQL of the sealed row store, written once for SQLite and PostgreSQL.
 
-``{now}`` is the time that leases are measured by. On PostgreSQL, which several hosts share, that is
-the database's clock, so that hosts whose clocks differ agree; SQLite is one host by definition, and
-there it is the caller's.
+``{now}`` is the time that leases and revocations are measured by. On PostgreSQL, which several hosts
+share, that is the database's clock, so that hosts whose clocks differ agree; SQLite is one host by
+definition, and there it is the caller's.
 """
 
 from __future__ import annotations
@@ -47,15 +47,28 @@ OF_CONNECTOR = f"""
 DUE = f"""
     SELECT {_STATE} {_JOINED}
      WHERE s.kind = :kind AND s.reason IS NULL AND s.has_refresh_token = 1 AND s.expires_at < :before
-       AND s.used_at >= :used_since AND (s.retry_at IS NULL OR s.retry_at <= :now)
-       AND (s.lease_until IS NULL OR s.lease_until <= :now)
+       AND s.used_at >= :used_since
+       AND (s.retry_at IS NULL OR s.retry_at <= :now OR s.retry_at > :longest_wait)
+       AND (s.lease_until IS NULL OR s.lease_until <= :now OR s.lease_until > :longest_lease)
      ORDER BY s.expires_at LIMIT :most
 """
+LINKED = f"""
+    SELECT i.connector, i.target, {_ROW}
+      FROM connectors_identities i LEFT JOIN connectors_secrets s
+           ON s.tenant = i.tenant AND s.identity = i.id AND s.kind = :kind
+     WHERE i.tenant = :tenant AND i.owner = :owner AND i.identity_group = :group
+     ORDER BY i.created_at, i.id
+"""
+
+_NOT_DESTROYED = """
+    NOT EXISTS (SELECT 1 FROM connectors_vault_keys k WHERE k.kid = :kid AND k.state = 'destroyed')
+"""
+"""For what a new data key comes with: a host may have wrapped it before it knew of its key's end."""
 
 ADD = f"""
     INSERT INTO connectors_secrets (tenant, identity, {", ".join(WRITTEN)})
     SELECT tenant, id, {", ".join(f":{name}" for name in WRITTEN)}
-      FROM connectors_identities WHERE tenant = :tenant AND id = :identity
+      FROM connectors_identities WHERE tenant = :tenant AND id = :identity AND {_NOT_DESTROYED}
     ON CONFLICT DO NOTHING
     RETURNING 1
 """  # noqa: S608
@@ -69,19 +82,19 @@ _ENDED = f"lease_holder = NULL, lease_until = NULL, uncertain = 0, {_GOOD}"
 _DATA_KEY = {"kid", "wrapped_dek"}
 
 
-def _replace(ended: str, left: Collection[str] = ()) -> str:
+def _replace(ended: str, left: Collection[str] = (), *, and_: str = "") -> str:
     written = [
         f"{name} = :{name}" for name in WRITTEN if name not in _UNTOUCHED | _CLEARED and name not in left
     ]
     return f"""
         UPDATE connectors_secrets SET {", ".join(written)}, {ended}
          WHERE tenant = :tenant AND identity = :identity AND kind = :kind
-           AND id = :old_id AND generation = :old_generation
+           AND id = :old_id AND generation = :old_generation {and_}
         RETURNING 1
     """  # noqa: S608
 
 
-REPLACE = _replace(_ENDED)
+REPLACE = _replace(_ENDED, and_=f"AND {_NOT_DESTROYED}")
 REPLACE_CONTENTS = _replace(_ENDED, left=_DATA_KEY)
 """Under the data key that is there: a rewrap may have wrapped it anew since it was read."""
 REPLACE_LEASED = _replace(_GOOD, left=_DATA_KEY)
@@ -137,7 +150,7 @@ _ENTRY = """
 QUEUE = f"""
     INSERT INTO connectors_revocations ({_ENTRY})
     SELECT s.tenant, s.id, s.kind, i.owner, s.identity, i.subject, s.connector, s.target, s.issuer, s.client,
-           s.urls, s.kid, s.wrapped_dek, s.payload, :now, :now, 0
+           s.urls, s.kid, s.wrapped_dek, s.payload, {{now}}, {{now}}, 0
     {_JOINED} WHERE {_MINE}
 """
 DELETE = """
@@ -217,23 +230,27 @@ ADD_KEY = """
 TAKE_REVOCATIONS = f"""
     UPDATE connectors_revocations
        SET attempts = attempts + 1,
-           next_at = :now + CASE attempts WHEN 0 THEN 30.0 WHEN 1 THEN 60.0 WHEN 2 THEN 120.0
+           next_at = {{now}} + CASE attempts WHEN 0 THEN 30.0 WHEN 1 THEN 60.0 WHEN 2 THEN 120.0
                                  WHEN 3 THEN 240.0 WHEN 4 THEN 480.0 WHEN 5 THEN 960.0 WHEN 6 THEN 1920.0
                                  ELSE 3600.0 END
-     WHERE next_at <= :now AND (tenant, id) IN
-           (SELECT tenant, id FROM connectors_revocations WHERE next_at <= :now ORDER BY next_at LIMIT :most)
+     WHERE next_at <= {{now}} AND (tenant, id) IN
+           (SELECT tenant, id FROM connectors_revocations
+             WHERE next_at <= {{now}} ORDER BY next_at LIMIT :most)
     RETURNING {_ENTRY}
 """  # noqa: S608
 END_REVOCATION = "DELETE FROM connectors_revocations WHERE tenant = :tenant AND id = :id RETURNING 1"
-EXPIRED_REVOCATIONS = f"DELETE FROM connectors_revocations WHERE created_at <= :before RETURNING {_ENTRY}"  # noqa: S608
+EXPIRED_REVOCATIONS = f"""
+    DELETE FROM connectors_revocations WHERE created_at <= {{now}} - :age RETURNING {_ENTRY}
+"""  # noqa: S608
 
-PUT_CONFIG_SECRET = """
+PUT_CONFIG_SECRET = f"""
     INSERT INTO connectors_connector_secrets
            (tenant, id, connector, name, urls, kid, wrapped_dek, payload, updated_at)
-    VALUES (:tenant, :id, :connector, :name, :urls, :kid, :wrapped_dek, :payload, :now)
+    SELECT :tenant, :id, :connector, :name, :urls, :kid, :wrapped_dek, :payload, :now WHERE {_NOT_DESTROYED}
     ON CONFLICT (tenant, connector, name) DO UPDATE SET id = excluded.id, urls = excluded.urls,
            kid = excluded.kid, wrapped_dek = excluded.wrapped_dek, payload = excluded.payload,
            updated_at = excluded.updated_at
+    RETURNING 1
 """
 CONFIG_SECRETS = """
     SELECT id, name, kid, wrapped_dek, payload FROM connectors_connector_secrets

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
-from connectors_core.errors import NotFound, VaultError
-from connectors_core.storage.database import OpenDatabase
+from connectors_core.errors import NotFound, UnknownKey, VaultError
+from connectors_core.grants import GrantRef
+from connectors_core.storage.database import OpenDatabase, open_database
 from connectors_core.storage.postgresql import PostgresDatabase
 from connectors_core.testing.sealed_rows import Change, ref, row
-from connectors_core.vault import Keyring
+from connectors_core.tokens import TokenSet
+from connectors_core.vault import Keyring, Vault
+from connectors_core.vault.connector_secrets import ConnectorSecrets
 from connectors_core.vault.hosts import FORGET, Heartbeat, Hosts
 from connectors_core.vault.key_changes import KeyChanges
 from connectors_core.vault.key_states import KeyState, KeyStates
@@ -136,14 +145,172 @@ async def test_a_destroyed_key_stays_destroyed_where_a_host_still_has_it(world: 
         await world.changes.promote("k3")
 
 
-async def test_a_key_that_wraps_keys_is_not_destroyed(world: World) -> None:
-    await world.changes.retire("k3")
-    world.now += 61
+@pytest.mark.parametrize("root", ["k3", "a key of the service alone"])
+async def test_a_key_that_wraps_keys_is_neither_retired_nor_destroyed_nor_given_up(
+    world: World, root: str
+) -> None:
     await world.database.fetch(
-        "UPDATE connectors_vault_keys SET wrapped_by = 'k3', wrapped_key = check_value WHERE kid = 'k1'"
+        "UPDATE connectors_vault_keys SET wrapped_by = :root, wrapped_key = check_value WHERE kid = 'k1'",
+        {"root": root},
     )
+    for change in (world.changes.retire, world.changes.give_up):
+        with pytest.raises(VaultError, match="it wraps the keys k1; name another root key"):
+            await change(root)
+    await world.database.fetch("UPDATE connectors_vault_keys SET state = 'retired' WHERE kid = 'k3'")
+    world.now += 61
     with pytest.raises(VaultError, match="it wraps the keys k1"):
-        await world.changes.destroy("k3")
+        await world.changes.destroy(root)
+
+
+@dataclass
+class Race:
+    """A database of several connections, k2 active, k1 retired and settled."""
+
+    world: World
+    url: str
+    other: OpenDatabase
+
+    async def destroy(self) -> bool:
+        try:
+            await self.world.changes.destroy("k1")
+        except VaultError:
+            return False
+        return True
+
+
+class TestRaces:
+    """A writer that has wrapped by a key, and has not stored that yet, when the key is destroyed."""
+
+    @pytest.fixture(params=["sqlite", "postgresql"])
+    def database_url(self, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+        if request.param == "sqlite":
+            return f"sqlite:///{tmp_path}/connectors.db"
+        url: str = request.getfixturevalue("postgres_schema")
+        return url
+
+    @pytest.fixture
+    async def race(self, world: World, database_url: str) -> AsyncIterator[Race]:
+        shared = isinstance(world.database, PostgresDatabase)
+        world.changes = KeyChanges(
+            world.database, world.rows, world.states, world.hosts, shared=shared, clock=lambda: world.now
+        )
+        await world.changes.promote("k2")
+        await world.changes.retire("k1")
+        world.now += 61
+        other = open_database(database_url)
+        yield Race(world, database_url, other)
+        await other.aclose()
+
+    async def test_a_key_is_not_destroyed_under_a_transaction_that_stores_by_it(
+        self, race: Race, link: Change
+    ) -> None:
+        """The row is written and not committed yet when the key's end is decided."""
+        await link(ref())
+        begun, go = threading.Event(), threading.Event()
+
+        def write() -> None:
+            with uncommitted(race.url) as execute:
+                execute(INSERT_UNDER_K1)
+                begun.set()
+                assert go.wait(10)
+
+        writing = asyncio.ensure_future(asyncio.to_thread(write))
+        assert await asyncio.to_thread(begun.wait, 10)
+        destroying = asyncio.ensure_future(race.destroy())
+        assert not (await asyncio.wait({destroying}, timeout=0.2))[0], "it decided without the writer"
+        go.set()
+        await writing
+        assert not await destroying
+        assert await race.world.rows.kids() == {"k1": 1}
+        assert await race.world.state_of("k1") is KeyState.RETIRED
+
+    async def test_what_comes_after_the_end_of_its_key_is_sealed_by_the_active_one(
+        self, race: Race, link: Change
+    ) -> None:
+        class Behind(KeyStates):
+            """A host that was stopped between looking for the key and storing by it."""
+
+            slept = False
+
+            async def active(self, now: float) -> str:
+                if not self.slept:
+                    self.slept = True
+                    return "k1"
+                return await super().active(now)
+
+        late = Vault(SqlSealedRows(race.other), race.world.keys, Behind(race.other))
+        assert await race.destroy()
+        await link(ref())
+        state = await late.put(ref(), TokenSet(access_token="fake"), now=race.world.now)
+        assert state.kid == "k2"
+        again = Vault(SqlSealedRows(race.other), race.world.keys, Behind(race.other))
+        elsewhere = replace(ref(), urls=bytes(range(32)))
+        state = await again.put(elsewhere, TokenSet(access_token="fake-2"), now=race.world.now)
+        assert (state.kid, state.generation) == ("k2", 2)
+        secrets = ConnectorSecrets(
+            race.other, Vault(SqlSealedRows(race.other), race.world.keys, Behind(race.other))
+        )
+        for attempt in (1, 2):
+            try:
+                await secrets.put("default", "acme", {"a": "fake"}, urls=bytes(32), now=race.world.now)
+            except UnknownKey:
+                assert attempt == 1
+        assert await race.world.rows.kids() == {"k2": 2}
+
+    async def test_however_they_meet_no_row_is_left_under_a_destroyed_key(
+        self, race: Race, link: Change
+    ) -> None:
+        ends = set()
+        for number in range(12):
+            await race.world.database.run(
+                [
+                    ("DELETE FROM connectors_secrets", {}),
+                    (
+                        "UPDATE connectors_vault_keys SET state = 'retired', updated_at = 0 WHERE kid = 'k1'",
+                        {},
+                    ),
+                ]
+            )
+            whose = ref(f"identity_{number}", subject=str(number))
+            await link(whose)
+            rows = SqlSealedRows(race.other)
+
+            async def store(rows: SqlSealedRows = rows, whose: GrantRef = whose) -> bool:
+                return await rows.add(row(whose, kid="k1"))
+
+            both = (race.destroy(), store()) if number % 2 else (store(), race.destroy())
+            one, other = await asyncio.gather(*both)
+            assert one != other
+            ends.add(one)
+            assert (await race.world.rows.kids() == {}) == (
+                await race.world.state_of("k1") is KeyState.DESTROYED
+            )
+        assert ends
+
+
+INSERT_UNDER_K1 = """
+    INSERT INTO connectors_secrets (tenant, id, identity, kind, connector, target, issuer, client, urls,
+           grant_hash, requested, scopes, scopes_stated, token_type, has_refresh_token, generation,
+           created_at, updated_at, failures, uncertain, fence, kid, wrapped_dek, payload)
+    SELECT tenant, 'secret', id, 'tokens', connector, target, issuer, 'client', '', '', '[]', '[]', 0,
+           'Bearer', 0, 1, 0, 0, 0, 0, 0, 'k1', '', '' FROM connectors_identities
+"""
+
+
+@contextmanager
+def uncommitted(url: str) -> Iterator[Callable[[str], object]]:
+    """A transaction of a connection of its own, committed at the end."""
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection.execute
+        connection.execute("COMMIT")
+        connection.close()
+        return
+    import psycopg
+
+    with psycopg.connect(url) as postgres:
+        yield lambda statement: postgres.execute(statement.encode())
 
 
 async def test_a_key_that_nobody_announced_is_not_found(world: World) -> None:

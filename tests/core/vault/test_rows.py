@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from connectors_core.grants import SealedRowStore
 from connectors_core.storage.database import OpenDatabase
 from connectors_core.storage.postgresql import PostgresDatabase
 from connectors_core.testing.sealed_rows import KIND, NOW, Change, SealedRowStoreConformance, ref, row
@@ -28,6 +29,22 @@ class TestSharedSqlSealedRows(SealedRowStoreConformance):
     def rows(self, database: OpenDatabase) -> SqlSealedRows:
         assert isinstance(database, PostgresDatabase)
         return SqlSealedRows(database, shared=True)
+
+    async def pass_time(self, rows: SealedRowStore, seconds: float) -> None:
+        assert isinstance(rows, SqlSealedRows)
+        await rows._database.fetch(
+            "UPDATE connectors_revocations SET created_at = created_at - :s, next_at = next_at - :s",
+            {"s": float(seconds)},
+        )
+
+    async def test_a_host_with_a_wrong_clock_gives_no_revocation_up_and_holds_none_back(
+        self, rows: SqlSealedRows, link: Change
+    ) -> None:
+        await self.put(rows, link)
+        await rows.delete("default", "identity_1", kind=KIND, revoke=True, now=NOW - 1e9)
+        assert await rows.expired_revocations(age=86400.0, now=NOW + 1e9) == []
+        (taken,) = await rows.take_revocations(now=NOW + 1e9, most=9)
+        assert taken.next_at - taken.created_at < 40
 
     async def test_a_host_with_a_wrong_clock_takes_no_lease_over(
         self, rows: SqlSealedRows, link: Change
