@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from .grants import Client, Grant, Person
+from .grants import Client, Grant, Person, Refused
 from .messages import Request, Response
 from .pages import consent_page, error_page, form_post_page, read_form_post
 
@@ -61,7 +61,13 @@ def authorize(provider: Provider, request: Request, recorded: Recorded) -> Respo
     redirect_uri = parameters.get("redirect_uri", "")
     if redirect_uri not in client.redirect_uris:
         return error_page("redirect_uri is not registered")
-    error = _problem(provider, parameters)
+    try:
+        parameters = provider.edited("request", parameters)
+        error = _problem(provider, parameters)
+    except Refused as refused:
+        error = refused.error
+    if error and provider.problems_shown:
+        return error_page(error)
     if error:
         return _answer(provider, parameters, [("error", error)])
     return _decide(provider, request, client, parameters, decided)
@@ -93,12 +99,15 @@ def _decide(
     if provider.consent == "automatic":
         if provider.denies_with:
             return _answer(provider, parameters, [("error", provider.denies_with)])
-        person = provider.people.get(hint) or next(iter(provider.people.values()))
-        granted = [scope for scope in scopes if scope not in provider.refused_scopes]
+        person = provider.person_hinted(hint) or next(iter(provider.people.values()))
+        refused = provider.refused_scopes - provider.always_granted
+        granted = [scope for scope in scopes if scope not in refused]
         return _grant(provider, client, parameters, person, granted)
     session = _cookie(request, SESSION_COOKIE)
     signed_in = provider.people.get(session)
     prompt = parameters.get("prompt", "").split()
+    if signed_in is not None and _consented(provider, client, signed_in, scopes, prompt):
+        return _grant(provider, client, parameters, signed_in, scopes)
     if "none" in prompt:
         return _answer(
             provider, parameters, [("error", "consent_required" if signed_in else "login_required")]
@@ -112,11 +121,22 @@ def _decide(
     chosen_person = provider.people.get(chosen.get("person", ""), signed_in)
     if chosen_person is None:
         return error_page("nobody of that name")
-    ticked = {value for name, value in decided if name == "granted"} | {"openid"}
+    ticked = {value for name, value in decided if name == "granted"} | provider.always_granted
     granted = [scope for scope in scopes if scope in ticked]
     answer = _grant(provider, client, parameters, chosen_person, granted)
     cookie = {"set-cookie": f"{SESSION_COOKIE}={chosen_person.sub}; HttpOnly; SameSite=Lax; Path=/"}
     return Response(status=answer.status, headers={**answer.headers, **cookie}, body=answer.body)
+
+
+def _consented(
+    provider: Provider, client: Client, person: Person, scopes: Sequence[str], prompt: Sequence[str]
+) -> bool:
+    """Whether the person allowed all this before, and nobody asks to be shown a page."""
+    if not provider.remembers_consent or {"login", "select_account", "consent"} & {*prompt}:
+        return False
+    mine = Grant(client_id=client.client_id, person=person, scopes=(), redirect_uri="")
+    held = {scope for grant in provider.ledger.grants_like(mine) for scope in grant.scopes}
+    return {*scopes} <= held
 
 
 def _cookie(request: Request, name: str) -> str:
@@ -140,7 +160,11 @@ def _grant(
         max_age=parameters.get("max_age"),
         acr=next(iter(parameters.get("acr_values", "").split()), None),
         auth_time=int(provider.clock()),
+        offline=provider.refresh_tokens == "always"
+        or (provider.refresh_tokens == "offline_access" and "offline_access" in granted),
+        parameters=parameters,
     )
+    grant = provider.edited("grant", grant)
     code = provider.ledger.add_code(grant, expires_at=provider.clock() + provider.code_lifetime)
     return _answer(provider, parameters, [("code", code)])
 

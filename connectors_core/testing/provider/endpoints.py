@@ -10,7 +10,7 @@ from .authorize import SESSION_COOKIE, authorize
 from .grants import Refused
 from .messages import Request, Response
 from .statements import key_set, metadata
-from .token import api, revoke, token, user, userinfo
+from .token import api, bearer, encoded, revoke, token, user, userinfo
 
 if TYPE_CHECKING:
     from .provider import Provider
@@ -53,19 +53,29 @@ def answer(provider: Provider, request: Request, recorded: Recorded) -> Response
     try:
         response = handler(provider, request, recorded)
     except Refused as refused:
-        response = _refusal(provider, refused)
+        response = _refusal(provider, request, refused)
     refreshing = endpoint == "token" and recorded.parameters.get("grant_type") == "refresh_token"
     edited: Response = provider.edited(f"answer_{'refresh' if refreshing else endpoint}", response)
     return edited
 
 
-def _refusal(provider: Provider, refused: Refused) -> Response:
-    if refused.error in ("invalid_token", "insufficient_scope"):
+def _refusal(provider: Provider, request: Request, refused: Refused) -> Response:
+    if refused.error in ("invalid_token", "insufficient_scope") and refused.status in (401, 403):
+        if refused.error in provider.api_refusals:
+            return provider.api_refusals[refused.error]
         challenge = f'Bearer error="{refused.error}"'
         return Response(status=refused.status, headers={"www-authenticate": challenge})
-    body = {"error": refused.error, "error_description": refused.description}
+    body = provider.edited("error", {"error": refused.error, "error_description": refused.description})
     status = 200 if provider.errors_with_200 else refused.status
-    return (Response.form if provider.token_answer == "form" else Response.json)(body, status=status)
+    return encoded(provider, request, body, status=status)
+
+
+def _resource(provider: Provider, request: Request, recorded: Recorded) -> Response:
+    found = provider.resource_at(request)
+    if found is None:
+        return Response(status=405)
+    said = found(provider, request, bearer(provider, request))
+    return said if isinstance(said, Response) else Response.json(said)
 
 
 def _discovery(provider: Provider, request: Request, recorded: Recorded) -> Response:
@@ -102,5 +112,6 @@ _HANDLERS: dict[str, Callable[[Provider, Request, Recorded], Response]] = {
     "user": user,
     "revoke": revoke,
     "api": api,
+    "resource": _resource,
     "end_session": _end_session,
 }

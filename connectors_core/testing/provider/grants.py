@@ -56,7 +56,10 @@ class Person:
 
 @dataclass(slots=True, kw_only=True)
 class Grant:
-    """What one person allowed one client, and every token that came of it."""
+    """What one person allowed one client, and every token that came of it.
+
+    ``offline`` grants come with a refresh token; ``parameters`` are those of the authorization request.
+    """
 
     client_id: str
     person: Person
@@ -67,6 +70,8 @@ class Grant:
     max_age: str | None = None
     acr: str | None = None
     auth_time: int = 0
+    offline: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
     revoked: str = ""
 
 
@@ -172,6 +177,21 @@ class Ledger:
         if entry is None or entry.grant.revoked or now >= entry.expires_at:
             raise Refused("invalid_token", status=401)
         return entry
+
+    def grant_of(self, value: str) -> Grant | None:
+        """The grant behind a live access or refresh token."""
+        entry = self.access_tokens.get(value) or self.refresh_tokens.get(value)
+        return entry.grant if entry is not None and not entry.grant.revoked else None
+
+    def grants_like(self, grant: Grant) -> list[Grant]:
+        """The other grants of that person to that client that still stand, oldest first."""
+        return [
+            other
+            for other in self.grants
+            if other is not grant
+            and not other.revoked
+            and (other.person.sub, other.client_id) == (grant.person.sub, grant.client_id)
+        ]
 
     def revoke(self, value: str, *, client_id: str) -> None:
         """A refresh token takes its whole grant along; an unknown token is no error. RFC 7009 §2."""

@@ -67,7 +67,7 @@ def consent_page(
         f'<label><input type="checkbox" name="granted" value="{escape(scope)}" checked> '
         f"{escape(scope)}</label>"
         for scope in scopes
-        if scope != "openid"
+        if scope not in provider.always_granted
     )
     what = f"<fieldset><legend>What may {escape(client.client_id)} have?</legend>{boxes}</fieldset>"
     buttons = (

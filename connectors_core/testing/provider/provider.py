@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from .authorize import Landing, landing_of
 from .cases import CASES, Case
 from .deviation import Deviation
 from .endpoints import answer, endpoint_at, endpoint_url
-from .grants import Client, Grant, Ledger, Person
+from .grants import AccessToken, Client, Grant, Ledger, Person
 from .keys import SigningKey
 from .messages import Fault, Request, Response, broken
 from .records import Recorded, Requests
@@ -25,6 +25,14 @@ from .transport import ProviderTransport
 from .wire import WireServer
 
 _METHODS = ("client_secret_basic", "client_secret_post")
+_CLAIMS_OF = {
+    "profile": ("name", "given_name", "family_name", "picture", "locale", "preferred_username"),
+    "email": ("email", "email_verified"),
+    "phone": ("phone_number", "phone_number_verified"),
+}
+
+Resource = Callable[["Provider", Request, AccessToken], Any]
+"""Answers a request with JSON or a ``Response``; may raise ``Refused``."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,9 +47,17 @@ class Provider:
     - ``strict``: a second use revokes the grant and all its tokens.
 
     ``callback_iss`` is RFC 9207: ``announced``, ``unannounced`` (sent without a word in the
-    metadata) or ``off``. ``pkce``: ``required``, ``optional``, ``refused``. ``consent``:
+    metadata) or ``off``. ``pkce``: ``required``, ``optional``, ``refused``, ``ignored``. ``consent``:
     ``automatic``, or ``page`` for a browser. ``refresh_tokens``: ``offline_access``, ``always``,
     ``never``. ``keys`` sign (the first) and are published; ``extra_keys`` are published as they are.
+
+    ``token_request`` is ``form`` or ``json``; ``token_answer`` too, or ``accept``: a form unless JSON
+    is asked for. ``revocation``: ``token`` (RFC 7009), or ``everything``: either token ends all that
+    the person granted, without client authentication. ``problems_shown``: a wrong authorization request
+    ends on a page instead of at the redirect URI.
+
+    In process the provider answers at ``addresses``, by endpoint, and at those of ``resources``, as
+    ``[METHOD ]URL``; behind a socket at the paths of the latter.
     """
 
     issuer: str = "https://provider.test"
@@ -68,6 +84,11 @@ class Provider:
     consent: str = "automatic"
     denies_with: str = ""
     refused_scopes: frozenset[str] = frozenset()
+    always_granted: frozenset[str] = frozenset({"openid"})
+    """Scopes that cannot be refused one by one."""
+    problems_shown: bool = False
+    remembers_consent: bool = False
+    """With ``page``: who allowed as much before is not asked again, unless ``prompt`` says so."""
     code_lifetime: float = 60
     access_token_lifetime: int = 3600
     id_token_lifetime: int = 600
@@ -76,7 +97,15 @@ class Provider:
     id_token_on_refresh: bool = True
     claims_in_id_token: bool = True
     states_scope: bool = True
+    token_request: str = "form"
     token_answer: str = "json"
+    revocation: str = "token"
+    claims_of: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _CLAIMS_OF)
+    """The claims that each scope lets out."""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, Resource] = field(default_factory=dict)
+    api_refusals: Mapping[str, Response] = field(default_factory=dict)
+    """Answers to a token that is not good (``invalid_token``) or not enough (``insufficient_scope``)."""
     errors_with_200: bool = False
     userinfo_signed: bool = False
     requests: Requests = field(default_factory=Requests)
@@ -137,7 +166,8 @@ class Provider:
     async def visit(self, uri: str) -> Landing:
         """Go to an authorization URI as a browser with automatic consent does; return where it lands."""
         parts = urlsplit(uri)
-        response = await self.handle(Request(method="GET", path=parts.path, query=parts.query))
+        path = self.path_of(uri) or parts.path
+        response = await self.handle(Request(method="GET", path=path, query=parts.query))
         return landing_of(response)
 
     def secrets(self) -> list[str]:
@@ -153,7 +183,7 @@ class Provider:
 
     def transport(self) -> ProviderTransport:
         """The provider without sockets."""
-        return ProviderTransport(self.handle, origin=self.origin)
+        return ProviderTransport(self.handle, origin=self.origin, path_of=self.path_of)
 
     @asynccontextmanager
     async def serving(self, *, path: str = "", tls: ssl.SSLContext | None = None) -> AsyncIterator[Provider]:
@@ -173,11 +203,33 @@ class Provider:
 
     def url(self, endpoint: str) -> str:
         """The address of an endpoint: ``url("token")``."""
-        return endpoint_url(self.issuer, endpoint)
+        real = self.addresses.get(endpoint) if self.server is None else None
+        return real or endpoint_url(self.issuer, endpoint)
+
+    def path_of(self, url: str) -> str | None:
+        """The path that answers for one of ``addresses`` or ``resources``, None for another URL."""
+        address = url.partition("?")[0]
+        for endpoint, known in self.addresses.items():
+            if known == address:
+                return urlsplit(endpoint_url(self.issuer, endpoint)).path
+        known_resources = {place.rpartition(" ")[2] for place in self.resources}
+        return urlsplit(address).path if address in known_resources else None
+
+    def resource_at(self, request: Request) -> Resource | None:
+        """What answers at a path of ``resources`` to that method."""
+        for place, resource in self.resources.items():
+            method, _, url = place.rpartition(" ")
+            if (method or "GET", urlsplit(url).path) == (request.method, request.path):
+                return resource
+        return None
+
+    def _endpoint_at(self, path: str) -> str:
+        resources = {urlsplit(place.rpartition(" ")[2]).path for place in self.resources}
+        return "resource" if path in resources else endpoint_at(self.issuer, path)
 
     async def handle(self, request: Request) -> Response:
         """Answer one request, through holds, delays, scheduled answers and deviations."""
-        endpoint = endpoint_at(self.issuer, request.path)
+        endpoint = self._endpoint_at(request.path)
         pairs = dict(request.query_pairs() + request.form_pairs())
         recorded = Recorded(request=request, endpoint=endpoint, at=self.clock(), parameters=pairs)
         log = self.requests
@@ -230,6 +282,11 @@ class Provider:
     def scopes_of(self, text: str) -> list[str]:
         """The scopes of a request, in order."""
         return [scope for scope in text.split(self.scope_separator) if scope]
+
+    def person_hinted(self, hint: str) -> Person | None:
+        """Who is meant by a ``login_hint``: a subject or an e-mail address."""
+        by_address = {person.claims.get("email"): person for person in self.people.values()}
+        return self.people.get(hint) or by_address.get(hint)
 
     def number_of(self, person: Person) -> int:
         """A person's numeric id at a plain OAuth server."""

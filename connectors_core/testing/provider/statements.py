@@ -70,7 +70,7 @@ def id_token(provider: Provider, grant: Grant, *, access_token: str | None, stag
         hashed = digest(provider.algorithm, access_token.encode())
         claims["at_hash"] = b64(hashed[: len(hashed) // 2])
     if provider.claims_in_id_token:
-        claims |= released(grant, grant.scopes)
+        claims |= released(provider, grant, grant.scopes)
     secret = provider.clients[grant.client_id].secret
     token = signed(provider, provider.edited(stage, claims), secret=secret)
     edited: str = provider.edited("id_token", token)

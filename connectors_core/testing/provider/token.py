@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,21 +16,15 @@ if TYPE_CHECKING:
     from .provider import Provider
     from .records import Recorded
 
-_CLAIMS_OF = {
-    "profile": ("name", "given_name", "family_name", "picture", "locale", "preferred_username"),
-    "email": ("email", "email_verified"),
-    "phone": ("phone_number", "phone_number_verified"),
-}
-
 
 def token(provider: Provider, request: Request, recorded: Recorded) -> Response:
-    form = _form(request)
+    form = provider.edited("form", _form(request, provider.token_request))
     client = authenticate(provider, form, recorded)
     match form.get("grant_type"):
         case "authorization_code":
             grant = _redeem(provider, client, form)
             payload = _payload(provider, grant, grant.scopes)
-            if _gives_refresh_token(provider, grant):
+            if grant.offline:
                 payload["refresh_token"] = provider.ledger.add_refresh_token(grant)
             if provider.openid and "openid" in grant.scopes:
                 payload["id_token"] = provider.id_token(grant, access_token=payload["access_token"])
@@ -38,10 +33,19 @@ def token(provider: Provider, request: Request, recorded: Recorded) -> Response:
             payload = provider.edited("refresh", _refresh(provider, client, form))
         case _:
             raise Refused("unsupported_grant_type")
-    return Response.form(payload) if provider.token_answer == "form" else Response.json(payload)
+    return encoded(provider, request, payload)
 
 
-def _form(request: Request) -> dict[str, str]:
+def encoded(provider: Provider, request: Request, body: Any, *, status: int = 200) -> Response:
+    """A token response or its error in the encoding of this provider. RFC 6749 §5."""
+    wants_json = "json" in request.headers.get("accept", "")
+    form = provider.token_answer == "form" or (provider.token_answer == "accept" and not wants_json)
+    return (Response.form if form else Response.json)(body, status=status)
+
+
+def _form(request: Request, encoding: str = "form") -> dict[str, str]:
+    if encoding == "json":
+        return _json_form(request)
     pairs = request.form_pairs()
     if request.method != "POST" or not pairs:
         raise Refused("invalid_request", "a form by POST is expected")
@@ -50,21 +54,29 @@ def _form(request: Request) -> dict[str, str]:
     return dict(pairs)
 
 
+def _json_form(request: Request) -> dict[str, str]:
+    media = request.headers.get("content-type", "").partition(";")[0]
+    try:
+        form = json.loads(request.body) if media == "application/json" else None
+    except ValueError:
+        form = None
+    if request.method != "POST" or not isinstance(form, dict):
+        raise Refused("invalid_request", "a JSON object by POST is expected")
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
 def _redeem(provider: Provider, client: Client, form: Mapping[str, str]) -> Grant:
     grant = provider.ledger.redeem(form.get("code", ""), client_id=client.client_id, now=provider.clock())
     if form.get("redirect_uri") != grant.redirect_uri:
         raise Refused("invalid_grant", "redirect_uri is another than before")
     verifier = form.get("code_verifier")
+    if provider.pkce == "ignored":
+        return grant
     if (verifier is None) != (grant.code_challenge is None):
         raise Refused("invalid_grant", "code_verifier without code_challenge, or the other way round")
     if verifier is not None and b64(digest("RS256", verifier.encode())) != grant.code_challenge:
         raise Refused("invalid_grant", "code_verifier does not fit")
     return grant
-
-
-def _gives_refresh_token(provider: Provider, grant: Grant) -> bool:
-    given = provider.refresh_tokens
-    return given == "always" or (given == "offline_access" and "offline_access" in grant.scopes)
 
 
 def _payload(provider: Provider, grant: Grant, scopes: tuple[str, ...]) -> dict[str, Any]:
@@ -100,13 +112,25 @@ def _refresh(provider: Provider, client: Client, form: Mapping[str, str]) -> dic
 
 
 def revoke(provider: Provider, request: Request, recorded: Recorded) -> Response:
-    form = _form(request)
+    form = _form(request, provider.token_request)
+    if provider.revocation == "everything":
+        return _revoke_everything(provider, form.get("token", ""))
     client = authenticate(provider, form, recorded)
     provider.ledger.revoke(form.get("token", ""), client_id=client.client_id)
     return Response()
 
 
-def _bearer(provider: Provider, request: Request) -> AccessToken:
+def _revoke_everything(provider: Provider, value: str) -> Response:
+    grant = provider.ledger.grant_of(value)
+    if grant is None:
+        raise Refused("invalid_token", "the token has expired or was revoked", status=400)
+    for each in (grant, *provider.ledger.grants_like(grant)):
+        each.revoked = "revocation"
+    return Response.json({})
+
+
+def bearer(provider: Provider, request: Request) -> AccessToken:
+    """The access token that came along. Raises Refused with invalid_token. RFC 6750 §2.1."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise Refused("invalid_token", status=401)
@@ -114,8 +138,8 @@ def _bearer(provider: Provider, request: Request) -> AccessToken:
 
 
 def userinfo(provider: Provider, request: Request, recorded: Recorded) -> Response:
-    access = _bearer(provider, request)
-    claims = {"sub": access.grant.person.sub, **released(access.grant, access.scopes)}
+    access = bearer(provider, request)
+    claims = {"sub": access.grant.person.sub, **released(provider, access.grant, access.scopes)}
     claims = provider.edited("userinfo", claims)
     if provider.userinfo_signed:
         signed = provider.signed(claims | {"iss": provider.issuer, "aud": access.grant.client_id})
@@ -123,15 +147,15 @@ def userinfo(provider: Provider, request: Request, recorded: Recorded) -> Respon
     return Response.json(claims)
 
 
-def released(grant: Grant, scopes: tuple[str, ...]) -> dict[str, Any]:
+def released(provider: Provider, grant: Grant, scopes: tuple[str, ...]) -> dict[str, Any]:
     """The person's claims that these scopes let out. OpenID Connect Core §5.4."""
-    names = [name for scope in scopes for name in _CLAIMS_OF.get(scope, ())]
+    names = [name for scope in scopes for name in provider.claims_of.get(scope, ())]
     return {name: grant.person.claims[name] for name in names if name in grant.person.claims}
 
 
 def user(provider: Provider, request: Request, recorded: Recorded) -> Response:
     """A profile the way plain OAuth servers give it: own names, a numeric id."""
-    person = _bearer(provider, request).grant.person
+    person = bearer(provider, request).grant.person
     own = {
         "id": provider.number_of(person),
         "login": person.sub,
@@ -144,7 +168,7 @@ def user(provider: Provider, request: Request, recorded: Recorded) -> Response:
 
 def api(provider: Provider, request: Request, recorded: Recorded) -> Response:
     """``/api/me`` for any token, ``/api/{scope}`` for one that has the scope."""
-    access = _bearer(provider, request)
+    access = bearer(provider, request)
     needed = request.path.rpartition("/")[2]
     if needed not in ("me", *access.scopes):
         raise Refused("insufficient_scope", status=403)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 
@@ -12,19 +12,32 @@ from .wire import Handler
 
 
 class ProviderTransport(httpx.AsyncBaseTransport):
-    """Hands requests for ``origin`` to ``handler``; any other host refuses the connection."""
+    """Hands requests for ``origin`` to ``handler``; any other host refuses the connection.
 
-    def __init__(self, handler: Handler, *, origin: str) -> None:
+    ``path_of`` gives the path that answers for a URL elsewhere, None for one that nobody answers.
+    """
+
+    def __init__(
+        self, handler: Handler, *, origin: str, path_of: Callable[[str], str | None] = lambda url: None
+    ) -> None:
         self._handler = handler
         self._origin = httpx.URL(origin)
+        self._path_of = path_of
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body = await request.aread()
         url = request.url
-        if (url.scheme, url.host, url.port) != (self._origin.scheme, self._origin.host, self._origin.port):
-            raise httpx.ConnectError("no such host", request=request)
-        headers = {name.lower(): value for name, value in request.headers.items()}
         path, _, query = url.raw_path.decode("ascii").partition("?")
+        elsewhere = self._path_of(str(url))
+        at_home = (url.scheme, url.host, url.port) == (
+            self._origin.scheme,
+            self._origin.host,
+            self._origin.port,
+        )
+        if elsewhere is None and not at_home:
+            raise httpx.ConnectError("no such host", request=request)
+        path = elsewhere or path
+        headers = {name.lower(): value for name, value in request.headers.items()}
         answer = await self._handler(
             Request(method=request.method, path=path, query=query, headers=headers, body=body)
         )

@@ -17,13 +17,17 @@ Edit = Callable[[Any, "Provider"], Any]
 """Takes what the provider was about to say, and the provider; returns what it says instead."""
 
 STAGES = (
-    *("metadata", "answer_discovery", "jwks", "answer_jwks", "authorization", "answer_authorize"),
+    *("metadata", "answer_discovery", "jwks", "answer_jwks"),
+    *("request", "grant", "authorization", "answer_authorize", "form", "error"),
     *("header", "claims", "id_token", "token", "answer_token", "userinfo", "answer_userinfo"),
     *("refresh", "refresh_claims", "answer_refresh"),
 )
 """Where edits apply: documents, claims and parameters as data, ``answer_…`` to the whole answer.
 
 ``claims``, ``token`` and ``answer_token`` are those of a code exchange; ``refresh…`` those of a refresh.
+``request`` (the parameters of an authorization request) and ``form`` (those of a token request) are what
+came in: an edit may raise ``Refused``. ``grant`` is a ``Grant`` before its code is made, ``error`` the body
+of a refusal at the token endpoint.
 """
 
 

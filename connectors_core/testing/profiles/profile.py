@@ -1,0 +1,93 @@
+"""A real provider in the words of the provider under control."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...metadata import ServerMetadata
+from ..provider import Case, Person, Provider, Response, Scenario, case
+from ..provider.cases import Edit
+from ..provider.grants import Grant
+from ..provider.provider import Resource
+
+ENDPOINTS = {
+    "authorize": "authorization_endpoint",
+    "token": "token_endpoint",
+    "userinfo": "userinfo_endpoint",
+    "jwks": "jwks_uri",
+    "revoke": "revocation_endpoint",
+    "end_session": "end_session_endpoint",
+}
+"""The members of the metadata that hold the addresses of the provider's endpoints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderProfile:
+    """What one provider does.
+
+    ``server`` holds its addresses, ``person`` somebody with an account. ``quirks`` are always in
+    force; those in ``sometimes`` hold for some people or applications, and are put into force one at
+    a time. ``resources`` are further addresses, as ``[METHOD ]URL``. ``unauthorized`` and
+    ``forbidden`` are its API's answers to a token that is not good and not enough, ``throttled``
+    its answer to too many requests.
+    """
+
+    name: str
+    server: ServerMetadata
+    person: Person
+    openid: bool = False
+    quirks: tuple[Case, ...]
+    sometimes: tuple[Case, ...] = ()
+    resources: Mapping[str, Resource] = field(default_factory=dict)
+    unauthorized: Response
+    forbidden: Response
+    throttled: Response
+
+    def provider(self, *, clock: Callable[[], float] = time.time, **settings: Any) -> Provider:
+        """The provider under control as this one; ``settings`` (fields of ``Provider``) win over its own."""
+        addresses = {word: getattr(self.server, name) for word, name in ENDPOINTS.items()}
+        addresses = {word: url for word, url in addresses.items() if url}
+        if not self.openid:
+            addresses.pop("userinfo", None)
+        stated: dict[str, Any] = {
+            "issuer": self.server.issuer or _origin(self.server),
+            "openid": self.openid,
+            "people": {self.person.sub: self.person},
+            "addresses": addresses,
+            "resources": self.resources,
+            "api_refusals": {"invalid_token": self.unauthorized, "insufficient_scope": self.forbidden},
+        }
+        for each in self.quirks:
+            stated |= each.settings
+        provider = Provider(clock=clock, **{**stated, **settings})
+        provider.active.extend(self.quirks)
+        return provider
+
+
+def _origin(server: ServerMetadata) -> str:
+    scheme, _, rest = str(server.token_endpoint).partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
+
+
+def quirk(
+    name: str,
+    source: str,
+    changes: str,
+    expected: str | None = None,
+    *,
+    scenario: Scenario = Scenario.SIGN_IN,
+    settings: Mapping[str, Any] | None = None,
+    **edits: Edit,
+) -> Case:
+    """A way in which a provider differs; ``scenario`` is when it is met, ``expected`` what comes of it."""
+    return case(
+        name, source, changes, expected, scenario=scenario, settings=settings, parameters=None, **edits
+    )
+
+
+def grant_of(payload: Mapping[str, Any], provider: Provider) -> Grant:
+    """The grant that a token response is about."""
+    return provider.ledger.access_tokens[payload["access_token"]].grant
