@@ -377,3 +377,49 @@ class VouchesForAddresses(Protocol):
 
     def email_domains(self, tokens: TokenSet) -> frozenset[str]:
         """The domains, lower case, for which verified addresses may be trusted, by the claims that came."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneTap:
+    """A provider's prompt on a page of the host: ``script`` is its address, and looks for an element of
+    id ``element`` with ``attributes``. ``sources`` are what the page's Content-Security-Policy must
+    allow for it, by directive.
+    """
+
+    script: str
+    element: str
+    attributes: Mapping[str, str] = field(repr=False)
+    sources: Mapping[str, str]
+
+
+@runtime_checkable
+class PromptsOneTap(VerifiesCredential, Protocol):
+    """A connector whose provider can ask on the host's own sign-in page: Google One Tap."""
+
+    def one_tap(self, *, login_uri: str, nonce: str) -> OneTap | None:
+        """The prompt, None where it is off; it posts ``credential`` and ``g_csrf_token`` to ``login_uri``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutToken:
+    """Whom a provider signed out: all of ``subject``, or the session ``sid``, or that one of theirs.
+
+    The token counts once, by ``jti``, and not after ``expires_at`` (seconds since the epoch).
+    """
+
+    issuer: str
+    subject: str | None
+    sid: str | None = field(repr=False)
+    jti: str = field(repr=False)
+    expires_at: float
+
+
+@runtime_checkable
+class ReceivesLogout(Protocol):
+    """A connector whose provider tells of sessions that it ended. OpenID Connect Back-Channel Logout 1.0."""
+
+    async def verify_logout_token(self, token: str) -> LogoutToken:
+        """What ``token`` says; whether it was used before is for the caller to know.
+
+        Raises LogoutTokenRejected, and what fetching metadata and keys raises.
+        """

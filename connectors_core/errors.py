@@ -20,6 +20,7 @@
     │   ├── TokenEndpointError           error, status
     │   │   └── InvalidGrant
     │   ├── IdTokenRejected              claim, expected, actual
+    │   │   └── LogoutTokenRejected
     │   ├── UserinfoMismatch
     │   └── ProfileInvalid
     ├── AuthorizationError               the error answer of the authorization endpoint
@@ -63,7 +64,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 MAX_PROVIDER_TEXT = 256
 """Characters kept of any text that a provider chose."""
@@ -271,12 +272,20 @@ class IdTokenRejected(ProviderError):
 
     code = "id_token_invalid"
     step = Step.ID_TOKEN
+    token: ClassVar[str] = "ID token"
 
     def __init__(self, claim: str, *, expected: str, actual: str) -> None:
         self.claim = claim
         self.expected = expected
         self.actual = actual
-        super().__init__(f"the ID token's {claim}: expected {expected}, got {actual}")
+        super().__init__(f"the {self.token}'s {claim}: expected {expected}, got {actual}")
+
+
+class LogoutTokenRejected(IdTokenRejected):
+    """A logout token that fails a check: nobody is signed out by it. Back-Channel Logout 1.0 §2.6."""
+
+    code = "logout_token_invalid"
+    token = "logout token"
 
 
 class UserinfoMismatch(ProviderError):

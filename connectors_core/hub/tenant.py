@@ -13,6 +13,7 @@ from .entry import ConnectorEntry
 from .handles import HandleFace
 from .identities import IdentityFace
 from .shared import Shared
+from .signed import SignedFace
 from .tokens import no_key
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ..flow import CallbackParameters, Completed, Started
 
 
-class Tenant(IdentityFace, HandleFace, AccessFace):
+class Tenant(IdentityFace, HandleFace, SignedFace, AccessFace):
     """Connectors, pending authorizations and identities of one tenant; nothing crosses to another.
 
     Obtained from ``hub.tenant(name)``; a ``Hub`` is the face of the tenant ``"default"``.

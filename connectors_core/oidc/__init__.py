@@ -1,6 +1,7 @@
 """OpenID Connect as a client: discovery, keys, ID tokens, userinfo, and the connector composed of them."""
 
 from .algorithms import ASYMMETRIC, SYMMETRIC
+from .backchannel import verify_logout_token
 from .connector import RESERVED_PARAMETERS, STANDARD_CLAIMS, OIDCConfig, OIDCConnector
 from .discovery import DiscoveryCache, fetch_metadata, read_metadata
 from .id_token import IdTokenPolicy, NoncePolicy, verify_id_token
@@ -28,4 +29,5 @@ __all__ = [
     "read_metadata",
     "read_userinfo",
     "verify_id_token",
+    "verify_logout_token",
 ]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from joserfc.jwk import OctKey
 
-from ..connector import Api, ConnectorConfig, Relaxation
+from ..connector import Api, ConnectorConfig, LogoutToken, Relaxation
 from ..errors import (
     ConfigurationError,
     ConnectorMisconfigured,
@@ -30,6 +30,7 @@ from ..profile import IdentityKey, Profile
 from ..tokens import TokenSet
 from ..transaction import Callback, Transaction
 from .algorithms import ASYMMETRIC, SYMMETRIC, algorithm_problems
+from .backchannel import logout_token_policy, read_logout_token, rejected_as_logout_token
 from .id_token import (
     LEEWAY,
     IdTokenPolicy,
@@ -211,6 +212,18 @@ class OIDCConnector(OAuth2Connector):
             policy = replace(policy, nonce=NoncePolicy.REQUIRED)
         claims = await self._verified(credential, server, policy, nonce=nonce)
         return TokenSet(access_token="", claims=await self.check_verified(claims, server))
+
+    async def verify_logout_token(self, token: str) -> LogoutToken:
+        """Whom the provider signed out. Raises LogoutTokenRejected. Back-Channel Logout 1.0 §2.6.
+
+        It is held to what ID tokens are held to: issuer, audience, algorithms and keys.
+        """
+        server = await self.server_metadata()
+        with rejected_as_logout_token():
+            policy = logout_token_policy(self.id_token_policy(server))
+            signed = await self._signed(token, server, policy)
+            policy = replace(policy, issuers=self.accepted_issuers(signed.claims, server))
+            return read_logout_token(signed, policy, now=self.runtime.now())
 
     async def check_verified(self, claims: dict[str, Any], server: ServerMetadata) -> dict[str, Any]:
         """Look at the claims of every verified ID token, and return what is to be known of them.

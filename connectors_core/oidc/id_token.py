@@ -111,10 +111,10 @@ def check_signature(token: str, keys: VerificationKeys | None, policy: IdTokenPo
     it: in both cases newer keys may help.
     """
     if not isinstance(token, str) or len(token) > MAX_CHARACTERS:
-        _reject("form", f"a token of at most {MAX_CHARACTERS} characters", "something else")
+        reject("form", f"a token of at most {MAX_CHARACTERS} characters", "something else")
     parts = _COMPACT.fullmatch(token)
     if parts is None:
-        _reject("form", "a signed token of three parts in base64url", "something else")
+        reject("form", "a signed token of three parts in base64url", "something else")
     header = _read_header(parts[1])
     _check_header(header, policy)
     signature = _decode("signature", parts[3])
@@ -122,7 +122,7 @@ def check_signature(token: str, keys: VerificationKeys | None, policy: IdTokenPo
     candidates = _candidates(header, keys, policy)
     key = next((key for key in candidates if _verifies(header.alg, signing_input, signature, key)), None)
     if key is None:
-        _reject("signature", "one made by a key of the provider", "another")
+        reject("signature", "one made by a key of the provider", "another")
     return SignedToken(_object("payload", parts[2]), partial(_half_hash, header.alg, key))
 
 
@@ -139,20 +139,15 @@ def check_claims(
     """Hold the claims against ``policy`` and against the request. Raises IdTokenRejected."""
     claims = signed.claims
     secrets = (nonce, access_token, code)
-    if policy.issuers is not None:
-        iss = claims.get("iss")
-        if not isinstance(iss, str) or iss not in policy.issuers:
-            _reject("iss", " or ".join(sorted(policy.issuers)) or "none", _shown(iss, secrets))
-    elif not isinstance(claims.get("iss"), str) or not claims["iss"]:
-        _reject("iss", "an issuer", _shown(claims.get("iss"), secrets))
-    _check_audience(claims, policy, secrets)
-    _check_times(claims, policy, now)
-    _check_subject(claims, policy, secrets)
+    check_issuer(claims, policy, secrets)
+    check_audience(claims, policy, secrets)
+    check_times(claims, policy, now)
+    check_subject(claims, policy, secrets)
     _check_nonce(claims, policy.nonce, nonce)
     check_half_hash(signed, "at_hash", access_token)
     check_half_hash(signed, "c_hash", code)
     if max_age is not None:
-        _check_age("auth_time", _date(claims, "auth_time"), max_age + policy.leeway, now)
+        check_age("auth_time", _date(claims, "auth_time"), max_age + policy.leeway, now)
 
 
 def check_half_hash(signed: SignedToken, claim: str, value: str | None) -> None:
@@ -161,7 +156,7 @@ def check_half_hash(signed: SignedToken, claim: str, value: str | None) -> None:
         return
     given = signed.claims[claim]
     if not isinstance(given, str) or not _same(given, signed.half_hash(value)):
-        _reject(claim, "the hash of what came with it", "another")
+        reject(claim, "the hash of what came with it", "another")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,39 +170,39 @@ class _Header:
 def _read_header(text: str) -> _Header:
     """The header's own members; keys it may carry or point to (jwk, jku, x5c, x5u) are not looked at."""
     if len(text) > MAX_HEADER_CHARACTERS:
-        _reject("header", f"at most {MAX_HEADER_CHARACTERS} characters", f"{len(text)}")
+        reject("header", f"at most {MAX_HEADER_CHARACTERS} characters", f"{len(text)}")
     header = _object("header", text)
     if "crit" in header:
-        _reject("crit", "no critical extension", "one that is not understood")
+        reject("crit", "no critical extension", "one that is not understood")
     alg, kid, typ = (header.get(name) for name in ("alg", "kid", "typ"))
     if not isinstance(alg, str):
-        _reject("alg", "the name of an algorithm", _shown(alg))
+        reject("alg", "the name of an algorithm", _shown(alg))
     if not isinstance(kid, str | None):
-        _reject("kid", "a string", _shown(kid))
+        reject("kid", "a string", _shown(kid))
     if not isinstance(typ, str | None):
-        _reject("typ", "a string", _shown(typ))
+        reject("typ", "a string", _shown(typ))
     return _Header(alg, kid, typ and typ.lower().removeprefix("application/"))
 
 
 def _check_header(header: _Header, policy: IdTokenPolicy) -> None:
     allowed = policy.algorithms & (ASYMMETRIC | SYMMETRIC)
     if header.alg not in allowed:
-        _reject("alg", " or ".join(sorted(allowed)) or "none", _shown(header.alg))
+        reject("alg", " or ".join(sorted(allowed)) or "none", _shown(header.alg))
     if policy.typ is not None:
         if header.typ != policy.typ.lower().removeprefix("application/"):
-            _reject("typ", policy.typ, _shown(header.typ))
+            reject("typ", policy.typ, _shown(header.typ))
     elif header.typ in _OTHER_TYPES:
-        _reject("typ", "that of an ID token", _shown(header.typ))
+        reject("typ", "that of an ID token", _shown(header.typ))
 
 
 def _candidates(header: _Header, keys: VerificationKeys | None, policy: IdTokenPolicy) -> Iterable[Any]:
     if header.alg in SYMMETRIC:
         if policy.secret_key is None:
-            _reject("alg", "one that needs no client secret", header.alg)
+            reject("alg", "one that needs no client secret", header.alg)
         return (policy.secret_key,)
     candidates = keys.candidates(header.kid, header.alg) if keys is not None else ()
     if not candidates:
-        _reject("kid", f"that of a key of the provider for {header.alg}", _shown(header.kid))
+        reject("kid", f"that of a key of the provider for {header.alg}", _shown(header.kid))
     return candidates
 
 
@@ -230,7 +225,20 @@ def _half_hash(alg: str, key: Any, value: str) -> str:
     return urlsafe_b64encode(digest[: len(digest) // 2]).decode("ascii")
 
 
-def _check_audience(claims: Mapping[str, Any], policy: IdTokenPolicy, secrets: Iterable[str | None]) -> None:
+def check_issuer(
+    claims: Mapping[str, Any], policy: IdTokenPolicy, secrets: Iterable[str | None] = ()
+) -> None:
+    iss = claims.get("iss")
+    if policy.issuers is not None:
+        if not isinstance(iss, str) or iss not in policy.issuers:
+            reject("iss", " or ".join(sorted(policy.issuers)) or "none", _shown(iss, secrets))
+    elif not isinstance(iss, str) or not iss:
+        reject("iss", "an issuer", _shown(iss, secrets))
+
+
+def check_audience(
+    claims: Mapping[str, Any], policy: IdTokenPolicy, secrets: Iterable[str | None] = ()
+) -> None:
     """Every audience must be one that the configuration trusts, and so must ``azp`` where it is there.
 
     Core §3.1.3.7 (3) to (5), with errata set 2, which no longer asks for ``azp`` beside several.
@@ -238,56 +246,58 @@ def _check_audience(claims: Mapping[str, Any], policy: IdTokenPolicy, secrets: I
     aud, azp = claims.get("aud"), claims.get("azp")
     audiences = [aud] if isinstance(aud, str) else aud
     if not isinstance(audiences, list) or not all(isinstance(each, str) and each for each in audiences):
-        _reject("aud", "a client id, or a list of them", _shown(aud, secrets))
+        reject("aud", "a client id, or a list of them", _shown(aud, secrets))
     ours = {policy.client_id} | policy.additional_audiences
     if not audiences or not ours.issuperset(audiences):
-        _reject("aud", " or ".join(sorted(ours)), _shown(" ".join(audiences) or None, secrets))
+        reject("aud", " or ".join(sorted(ours)), _shown(" ".join(audiences) or None, secrets))
     if "azp" in claims and azp not in tuple(ours):
-        _reject("azp", " or ".join(sorted(ours)), _shown(azp, secrets))
+        reject("azp", " or ".join(sorted(ours)), _shown(azp, secrets))
 
 
-def _check_times(claims: Mapping[str, Any], policy: IdTokenPolicy, now: float) -> None:
+def check_times(claims: Mapping[str, Any], policy: IdTokenPolicy, now: float) -> None:
     exp, iat = _date(claims, "exp"), _date(claims, "iat")
     if now >= exp + policy.leeway:
-        _reject("exp", _leeway("a time to come", policy.leeway), f"one {_seconds(now - exp)} ago")
+        reject("exp", _leeway("a time to come", policy.leeway), f"one {_seconds(now - exp)} ago")
     if iat > now + policy.leeway:
-        _reject("iat", _leeway("a time past", policy.leeway), f"one {_seconds(iat - now)} ahead of our clock")
+        reject("iat", _leeway("a time past", policy.leeway), f"one {_seconds(iat - now)} ahead of our clock")
     if "nbf" in claims and (nbf := _date(claims, "nbf")) > now + policy.leeway:
-        _reject("nbf", _leeway("a time past", policy.leeway), f"one {_seconds(nbf - now)} ahead of our clock")
+        reject("nbf", _leeway("a time past", policy.leeway), f"one {_seconds(nbf - now)} ahead of our clock")
     if policy.max_token_age is not None:
-        _check_age("iat", iat, policy.max_token_age + policy.leeway, now)
+        check_age("iat", iat, policy.max_token_age + policy.leeway, now)
 
 
-def _check_age(claim: str, date: float, most: float, now: float) -> None:
+def check_age(claim: str, date: float, most: float, now: float) -> None:
     if now - date > most:
-        _reject(claim, f"a time at most {_seconds(most)} ago", f"one {_seconds(now - date)} ago")
+        reject(claim, f"a time at most {_seconds(most)} ago", f"one {_seconds(now - date)} ago")
 
 
-def _check_subject(claims: Mapping[str, Any], policy: IdTokenPolicy, secrets: Iterable[str | None]) -> None:
+def check_subject(
+    claims: Mapping[str, Any], policy: IdTokenPolicy, secrets: Iterable[str | None] = ()
+) -> None:
     sub = claims.get("sub")
     # What is not printable (control characters, lone surrogates) no database keeps alike.
     if not isinstance(sub, str) or not 0 < len(sub) <= MAX_SUBJECT or not sub.isprintable():
-        _reject("sub", f"1 to {MAX_SUBJECT} printable characters", _shown(sub, secrets))
+        reject("sub", f"1 to {MAX_SUBJECT} printable characters", _shown(sub, secrets))
     if policy.subject is not None and sub != policy.subject:
-        _reject("sub", policy.subject, _shown(sub, secrets))
+        reject("sub", policy.subject, _shown(sub, secrets))
 
 
 def _check_nonce(claims: Mapping[str, Any], policy: NoncePolicy, nonce: str | None) -> None:
     given = claims.get("nonce")
     if policy is NoncePolicy.NOT_SENT:
         if "nonce" in claims:
-            _reject("nonce", "none, for none was sent", "one")
+            reject("nonce", "none, for none was sent", "one")
         return
     if nonce is None:
         if policy is NoncePolicy.REQUIRED:
-            _reject("nonce", "a request with a nonce", "none")
+            reject("nonce", "a request with a nonce", "none")
         return
     if "nonce" not in claims:
         if policy is NoncePolicy.REQUIRED:
-            _reject("nonce", "the one that was sent", "none")
+            reject("nonce", "the one that was sent", "none")
         return
     if not isinstance(given, str) or not _same(given, nonce):
-        _reject("nonce", "the one that was sent", "another")
+        reject("nonce", "the one that was sent", "another")
 
 
 def _same(given: str, expected: str) -> bool:
@@ -297,9 +307,9 @@ def _same(given: str, expected: str) -> bool:
 def _date(claims: Mapping[str, Any], claim: str) -> float:
     value = claims.get(claim)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        _reject(claim, "a time in seconds", _shown(value, ()))
+        reject(claim, "a time in seconds", _shown(value, ()))
     if not 0 <= value <= MAX_DATE or not math.isfinite(value):
-        _reject(claim, "a time in seconds", "a number out of range")
+        reject(claim, "a time in seconds", "a number out of range")
     return float(value)
 
 
@@ -307,16 +317,16 @@ def _decode(part: str, text: str) -> bytes:
     try:
         return urlsafe_b64decode(text.encode("ascii"))
     except ValueError:
-        _reject("form", f"base64url in its {part}", "something else")
+        reject("form", f"base64url in its {part}", "something else")
 
 
 def _object(part: str, text: str) -> dict[str, Any]:
     try:
         value = read_json(_decode(part, text))
     except ValueError as error:
-        _reject("form", f"JSON in its {part}", f"what {error}")
+        reject("form", f"JSON in its {part}", f"what {error}")
     if not isinstance(value, dict):
-        _reject("form", f"a JSON object in its {part}", "other JSON")
+        reject("form", f"a JSON object in its {part}", "other JSON")
     return value
 
 
@@ -334,5 +344,5 @@ def _leeway(expected: str, leeway: float) -> str:
     return f"{expected} (leeway {_seconds(leeway)})"
 
 
-def _reject(claim: str, expected: str, actual: str) -> NoReturn:
+def reject(claim: str, expected: str, actual: str) -> NoReturn:
     raise IdTokenRejected(claim, expected=expected, actual=actual) from None

@@ -16,6 +16,8 @@ from ..connector import (
     Connector,
     ConnectorConfig,
     EndsSession,
+    PromptsOneTap,
+    ReceivesLogout,
     Refreshes,
     Revokes,
     VerifiesCredential,
@@ -35,6 +37,8 @@ CAPABILITIES: dict[str, type] = {
     "revokes": Revokes,
     "ends_session": EndsSession,
     "verifies_credential": VerifiesCredential,
+    "prompts_one_tap": PromptsOneTap,
+    "receives_logout": ReceivesLogout,
 }
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

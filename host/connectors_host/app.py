@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -45,6 +46,7 @@ from .routes import (
     health,
     linking,
     native,
+    one_tap,
     sign_in,
     sign_out,
     switch,
@@ -78,6 +80,9 @@ def create_app(
     settings, hub = configuration.host, hub or Hub.from_config(configuration, clock=clock)
     logos = Logos(hub.connectors())
     asked = Plugins.of(plugins, configuration.plugins)
+    policy = partial(
+        content_security_policy, images=logos.origins(), form_action=_destinations(configuration)
+    )
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -100,6 +105,7 @@ def create_app(
                     cookies=Cookies(secure=_secure_cookies(settings)),
                     logos=logos,
                     plugins=asked,
+                    policy=policy,
                     clock=clock,
                 )
                 yield
@@ -114,9 +120,7 @@ def create_app(
             Middleware(AccessLog),
             Middleware(
                 SecurityHeaders,
-                policy=content_security_policy(
-                    images=logos.origins(), form_action=_destinations(configuration)
-                ),
+                policy=policy(),
                 https=urlsplit(settings.base_url).scheme == "https",
             ),
             Middleware(OwnHost, base_url=settings.base_url, refuse=answers.misdirected),
@@ -151,6 +155,7 @@ def _routes() -> list[BaseRoute]:
         _action("/callback/{connector_id}", callback.callback, "GET", "POST"),
         _action("/native/{connector_id}", native.issue_nonce, "GET"),
         _action("/native/{connector_id}", native.sign_in, "POST"),
+        _action("/one-tap/{connector_id}", one_tap.sign_in, "POST"),
         _action("/switch", switch.switch, "POST"),
         Route("/user", user.user),
         _action("/sign-out", sign_out.sign_out, "GET", "POST"),

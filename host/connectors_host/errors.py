@@ -29,6 +29,7 @@ STATUS: Mapping[str, tuple[int, str]] = {
     "transaction_consumed": (400, "The sign-in was already completed"),
     "issuer_mismatch": (400, "The answer comes from another issuer"),
     "invalid_scope": (400, "The scope is not allowed"),
+    "logout_token_invalid": (400, "The logout token fails a check"),
     "unauthenticated": (401, "Nobody is signed in"),
     "access_denied": (403, "The person said no"),
     "login_required": (403, "The person is not signed in at the provider"),

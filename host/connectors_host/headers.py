@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,11 +18,17 @@ CACHED = ("/static/", "/logo/", "/openapi.json")
 FILE_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
-def content_security_policy(*, images: Iterable[str] = (), form_action: Iterable[str] = ()) -> str:
+def content_security_policy(
+    *,
+    images: Iterable[str] = (),
+    form_action: Iterable[str] = (),
+    sources: Mapping[str, str] | None = None,
+) -> str:
     """The policy of the host's pages: own style sheets and pictures, no script, nothing inline, no frames.
 
     ``images`` are further origins of pictures. ``form_action`` are further origins that the answer
     to a form may redirect to: browsers hold redirects against ``form-action`` too (CSP 3 §6.4.1).
+    ``sources`` are what one page needs besides, by directive.
     """
     directives = {
         "default-src": ["'none'"],
@@ -32,6 +38,8 @@ def content_security_policy(*, images: Iterable[str] = (), form_action: Iterable
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
     }
+    for name, source in (sources or {}).items():
+        directives.setdefault(name, []).append(source)
     return "; ".join(f"{name} {' '.join(values)}" for name, values in directives.items())
 
 
@@ -57,7 +65,10 @@ class OwnHost:
 
 
 class SecurityHeaders:
-    """Adds the security headers to every answer, those of errors included."""
+    """Adds the security headers to every answer, those of errors included.
+
+    A page that needs a policy of its own has set it before.
+    """
 
     def __init__(self, app: ASGIApp, *, policy: str, https: bool) -> None:
         self.app = app
@@ -78,7 +89,7 @@ class SecurityHeaders:
                     headers["Content-Security-Policy"] = FILE_POLICY
                     headers.setdefault("Cache-Control", "public, max-age=3600")
                 else:
-                    headers["Content-Security-Policy"] = self.policy
+                    headers.setdefault("Content-Security-Policy", self.policy)
                     headers["Cache-Control"] = "no-store"
                 if path.startswith("/callback/"):
                     headers["Referrer-Policy"] = "no-referrer"

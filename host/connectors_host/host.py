@@ -24,7 +24,10 @@ from .sessions import Session, Sessions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """The open host: one for the life of the application."""
+    """The open host: one for the life of the application.
+
+    ``policy(sources={…})`` is the Content-Security-Policy of a page that needs more than others.
+    """
 
     configuration: Configuration
     hub: Hub
@@ -35,6 +38,7 @@ class Host:
     cookies: Cookies
     logos: Logos
     plugins: Plugins
+    policy: Callable[..., str]
     clock: Callable[[], float]
 
     @classmethod

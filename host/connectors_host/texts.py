@@ -277,6 +277,7 @@ _SAME = {
     "token_not_found": "not_found",
     "invalid_token_response": "provider_error",
     "id_token_invalid": "provider_error",
+    "logout_token_invalid": "provider_error",
     "userinfo_mismatch": "provider_error",
     "profile_invalid": "provider_error",
     "key_unavailable": "temporarily_unavailable",

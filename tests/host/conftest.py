@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 import pytest
+from connectors_google import Google
 from connectors_host import create_app
 from connectors_host.host import Host
 from starlette.applications import Starlette
@@ -220,7 +221,7 @@ async def start(tmp_path: Path, canary: Canary) -> AsyncIterator[Start]:
                 clients={"client-1": Client(secret=secret, redirect_uris=callbacks)},
             )
             registry = Registry()
-            for kind in (TestOIDC, PostingOIDC, UnreachableOIDC):
+            for kind in (TestOIDC, PostingOIDC, UnreachableOIDC, Google):
                 registry.register(kind)
             file = tmp_path / "connectors.toml"
             file.write_text(

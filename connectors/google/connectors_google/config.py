@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from connectors_core.connector import ConnectorConfig
+from connectors_core.connector import ConnectorConfig, OneTap
 from connectors_core.endpoints import IssuerUrl
 from connectors_core.oidc import OIDCConfig
 
@@ -98,21 +98,33 @@ class GoogleConfig(OIDCConfig):
         sent = {"prompt": " ".join(self.prompts), "access_type": access_type, "hd": self.hosted_domain}
         return {name: value for name, value in sent.items() if value}
 
-    def one_tap_attributes(self, *, login_uri: str, nonce: str) -> dict[str, str]:
-        """The attributes of the element ``g_id_onload``, empty where One Tap is off.
+    def one_tap_prompt(self, *, script: str, login_uri: str, nonce: str) -> OneTap | None:
+        """Google's script and the element ``g_id_onload`` that it reads; None where One Tap is off.
 
-        Google's script posts ``credential`` and ``g_csrf_token`` to ``login_uri``.
+        It posts ``credential`` and ``g_csrf_token`` to ``login_uri``. The sources are those that
+        Google names for a Content-Security-Policy, beside ``script``.
         """
         if not self.one_tap.is_enabled:
-            return {}
+            return None
         flags = {
             "data-auto_select": self.one_tap.auto_select,
             "data-cancel_on_tap_outside": self.one_tap.close_on_tap_outside,
             "data-itp_support": self.one_tap.itp_support,
         }
-        return {
-            "data-client_id": self.client_id,
-            "data-login_uri": login_uri,
-            "data-nonce": nonce,
-            **{name: "true" if flag else "false" for name, flag in flags.items()},
-        }
+        folder = script.rpartition("/")[0]
+        return OneTap(
+            script=script,
+            element="g_id_onload",
+            attributes={
+                "data-client_id": self.client_id,
+                "data-login_uri": login_uri,
+                "data-nonce": nonce,
+                **{name: "true" if flag else "false" for name, flag in flags.items()},
+            },
+            sources={
+                "script-src": script,
+                "frame-src": f"{folder}/",
+                "connect-src": f"{folder}/",
+                "style-src": f"{folder}/style",
+            },
+        )

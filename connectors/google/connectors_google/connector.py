@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from connectors_core import ConnectorMetadata, Purpose, ServerMetadata, TokenSet, Transaction, errors
+from connectors_core import ConnectorMetadata, OneTap, Purpose, ServerMetadata, TokenSet, Transaction, errors
 from connectors_core.oidc import OIDCConnector
 
 from .config import ISSUER, NO_OFFLINE_ACCESS, SHORT, GoogleConfig
@@ -32,6 +32,7 @@ class Google(OIDCConnector):
         revocation_endpoint="https://oauth2.googleapis.com/revoke",
     )
     issuers = frozenset({ISSUER, "accounts.google.com"})
+    one_tap_script = "https://accounts.google.com/gsi/client"
 
     def configured(self) -> Mapping[str, Any]:
         config = self.config
@@ -64,6 +65,10 @@ class Google(OIDCConnector):
         if transaction.purpose is Purpose.TOKENS if include is None else include:
             parameters.setdefault("include_granted_scopes", "true")
         return parameters
+
+    def one_tap(self, *, login_uri: str, nonce: str) -> OneTap | None:
+        """Google's prompt on the host's sign-in page, by its configuration."""
+        return self.config.one_tap_prompt(script=self.one_tap_script, login_uri=login_uri, nonce=nonce)
 
     def email_domains(self, tokens: TokenSet) -> frozenset[str]:
         """``gmail.com`` and the organisation in ``hd``: of other addresses Google says only that they were

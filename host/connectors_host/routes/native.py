@@ -7,10 +7,8 @@ from starlette.responses import JSONResponse, Response
 
 from connectors_core.connector import VerifiesCredential
 from connectors_core.errors import NotFound, Step
-from connectors_core.flow import Completed, contained
+from connectors_core.flow import Completed
 from connectors_core.hub import ConnectorEntry
-from connectors_core.oauth2 import BearerApi
-from connectors_core.transaction import Purpose
 
 from ..api.bodies import read_json, text
 from ..api.times import written
@@ -29,7 +27,7 @@ MAX_CREDENTIAL = 16 * 1024
 async def issue_nonce(request: Request) -> Response:
     """``GET /native/{connector_id}``: the nonce that the SDK is to put into the ID token, good once."""
     host = Host.of(request)
-    entry, _ = _verifier(request, host)
+    entry = _verifier(request, host)
     nonce = await host.hub.put_handle(NONCE, {"connector": entry.id}, lifetime=NONCE_LIFETIME)
     return JSONResponse({"nonce": nonce, "expiresAt": written(host.clock() + NONCE_LIFETIME)})
 
@@ -41,14 +39,21 @@ async def sign_in(request: Request) -> Response:
     in comes in as nobody else.
     """
     host = Host.of(request)
-    entry, connector = _verifier(request, host)
+    entry = _verifier(request, host)
     _require_program(request, host)
     body = await read_json(request)
     credential, nonce = text(body, "credential", most=MAX_CREDENTIAL), text(body, "nonce")
     kept = await host.hub.take_handle(NONCE, nonce)
     if kept is None or kept["connector"] != entry.id:
         raise HostError("transaction_expired", "the nonce is unknown, used or expired")
-    completed = await _completed(host, entry, connector, credential, nonce)
+    completed = await host.hub.verify_credential(
+        entry.id, credential, nonce=nonce, data={"return_to": "/user"}
+    )
+    return await come_in(request, host, completed)
+
+
+async def come_in(request: Request, host: Host, completed: Completed) -> Response:
+    """``arrive`` with a credential: 303. Somebody who is signed in comes in as nobody else."""
     session, identity = await host.session(request), await host.hub.find_identity(completed)
     if session is not None and (identity is None or identity.owner != session.owner):
         raise HostError("owner_mismatch", "somebody else is signed in here", step=Step.LINKING)
@@ -58,11 +63,11 @@ async def sign_in(request: Request) -> Response:
     return response
 
 
-def _verifier(request: Request, host: Host) -> tuple[ConnectorEntry, VerifiesCredential]:
+def _verifier(request: Request, host: Host) -> ConnectorEntry:
     entry = host.sign_in_connector(request.path_params["connector_id"])
     if not isinstance(entry.connector, VerifiesCredential):
         raise NotFound("there is no connector of that id")
-    return entry, entry.connector
+    return entry
 
 
 def _require_program(request: Request, host: Host) -> None:
@@ -73,23 +78,3 @@ def _require_program(request: Request, host: Host) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" or is_foreign(request, host.settings.base_url):
         raise HostError("csrf_failed", "this is for JSON of programs and of pages of this host")
-
-
-async def _completed(
-    host: Host, entry: ConnectorEntry, connector: VerifiesCredential, credential: str, nonce: str
-) -> Completed:
-    with contained(entry.connector, Step.ID_TOKEN):
-        tokens = await connector.verify_credential(credential, nonce=nonce)
-    with contained(entry.connector, Step.PROFILE):
-        profile = await entry.connector.profile(BearerApi.of(entry.connector, tokens), tokens)
-        identity = entry.connector.identity(profile, tokens)
-    return Completed(
-        profile=profile,
-        tokens=tokens,
-        identity=identity,
-        tenant=host.hub.name,
-        connector=entry.id,
-        purpose=Purpose.SIGN_IN,
-        owner=None,
-        data={"return_to": "/user"},
-    )

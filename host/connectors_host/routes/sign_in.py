@@ -14,6 +14,7 @@ from connectors_core.hub import ConnectorEntry
 from ..cookies import TRANSACTION
 from ..errors import HostError
 from ..host import Host
+from ..one_tap import LIFETIME, prompt_of
 from ..pages import Pages, name_in
 
 MAX_SCOPE = 2048
@@ -40,7 +41,8 @@ async def page(request: Request) -> Response:
         raise HostError("sign_up_closed")
     carried = "?" + urlencode({"return_to": return_to}) if return_to else ""
     signed_in = await host.signed_in(request)
-    return pages.render(
+    prompt = None if signed_in else await prompt_of(request, host, return_to)
+    response = pages.render(
         request,
         "sign_in.html",
         buttons=buttons_of(request, host, return_to),
@@ -50,7 +52,12 @@ async def page(request: Request) -> Response:
         carried=carried,
         is_sign_up=sign_up,
         sign_up_open=host.settings.sign_up,
+        one_tap=prompt.one_tap if prompt else None,
     )
+    if prompt:
+        response.headers["Content-Security-Policy"] = host.policy(sources=prompt.one_tap.sources)
+        host.cookies.set(response, TRANSACTION, prompt.binding, lifetime=LIFETIME)
+    return response
 
 
 async def begin(request: Request) -> Response:

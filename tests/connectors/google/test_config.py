@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from connectors_google import GoogleConfig, OneTapConfig
 
-from connectors_core.connector import read_config
+from connectors_core.connector import OneTap, read_config
 from connectors_core.errors import ConfigurationError
 
 PLAIN = {"clientId": "client-1", "clientSecret": "not-a-real-secret"}
@@ -106,16 +106,36 @@ def test_a_blank_scope_is_none(blank: str | None):
     assert read(scope=blank).scope is None
 
 
+SCRIPT = "https://accounts.google.com/gsi/client"
+
+
+def prompt(**one_tap: Any) -> OneTap | None:
+    config = read(oneTap=one_tap)
+    return config.one_tap_prompt(script=SCRIPT, login_uri="https://host.test/one-tap/google", nonce="n-1")
+
+
 def test_one_tap_options_are_attributes_of_googles_element():
-    config = read(oneTap={"isEnabled": True})
-    attributes = config.one_tap_attributes(login_uri="https://host.test/one-tap/google", nonce="n-1")
-    assert attributes == {
+    shown = prompt(isEnabled=True)
+    assert shown is not None
+    assert (shown.script, shown.element) == (SCRIPT, "g_id_onload")
+    assert shown.attributes == {
         "data-client_id": "client-1",
         "data-login_uri": "https://host.test/one-tap/google",
         "data-nonce": "n-1",
         "data-auto_select": "false",
         "data-cancel_on_tap_outside": "true",
         "data-itp_support": "false",
+    }
+
+
+def test_one_tap_needs_the_sources_that_google_names():
+    shown = prompt(isEnabled=True)
+    assert shown is not None
+    assert shown.sources == {
+        "script-src": "https://accounts.google.com/gsi/client",
+        "frame-src": "https://accounts.google.com/gsi/",
+        "connect-src": "https://accounts.google.com/gsi/",
+        "style-src": "https://accounts.google.com/gsi/style",
     }
 
 
@@ -128,16 +148,15 @@ def test_one_tap_options_are_attributes_of_googles_element():
     ],
 )
 def test_a_one_tap_option_changes_its_attribute_alone(option: str, value: bool, attribute: tuple[str, str]):
-    plain = read(oneTap={"isEnabled": True}).one_tap_attributes(login_uri="https://h.test", nonce="n")
-    changed = read(oneTap={"isEnabled": True, option: value}).one_tap_attributes(
-        login_uri="https://h.test", nonce="n"
-    )
-    assert set(changed.items()) - set(plain.items()) == {attribute}
+    plain, changed = prompt(isEnabled=True), prompt(isEnabled=True, **{option: value})
+    assert plain is not None
+    assert changed is not None
+    assert set(changed.attributes.items()) - set(plain.attributes.items()) == {attribute}
 
 
 def test_one_tap_is_off_unless_it_is_switched_on():
-    assert read().one_tap_attributes(login_uri="https://h.test", nonce="n") == {}
-    assert read(oneTap={"autoSelect": True}).one_tap_attributes(login_uri="https://h.test", nonce="n") == {}
+    assert prompt() is None
+    assert prompt(autoSelect=True) is None
 
 
 def test_the_schema_marks_the_secret_and_describes_every_field():
