@@ -263,6 +263,8 @@ class SealedRow:
 class SealedRevocation:
     """A row whose tokens the provider is to be told to forget, as it was when it was deleted.
 
+    One that never was in a row, because nobody kept what was granted, has no ``ref.identity``.
+
     ``id`` is the id of the secret. ``attempts`` counts how often it was taken.
     """
 
@@ -367,6 +369,12 @@ class SealedRowStore(Protocol):
 
         Those are the active ones and those whose reason is in ``merge.ALIVE``: the provider ends a
         grant as a whole, whoever holds a part of it.
+        """
+
+    async def queue(self, entry: SealedRevocation, *, after: float, now: float) -> bool:
+        """Queue what never was in a row, to be taken after ``after`` seconds; False where its key is gone.
+
+        Its times are the store's to set.
         """
 
     async def take_revocations(self, *, now: float, most: int) -> Sequence[SealedRevocation]:

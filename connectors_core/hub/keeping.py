@@ -18,12 +18,15 @@ from ..errors import ConfigurationError, ConnectorError, ConnectorMisconfigured,
 from ..events import Event
 from ..grants import GrantRef, GrantState, KeyProvider, SealedRowStore, TokenStore
 from ..hookspecs import DISCARD
+from ..merge import ALIVE
 from ..metadata import ServerMetadata
+from ..profile import IdentityKey
 from ..tokens import TokenSet
 from ..vault.outbox import Outcome, Told, drain
 from .entry import ConnectorEntry
 
 if TYPE_CHECKING:
+    from ..flow import Completed
     from ..stores import Database, Identity
     from ..vault import Vault
     from ..vault.hosts import Heartbeat
@@ -104,6 +107,13 @@ class Keeping:
                 self._tell("revocation.ended", each.ref, outcome=each.outcome.value)
         return told
 
+    async def abandon(self, entry: ConnectorEntry, completed: Completed, *, after: float) -> bool:
+        """Have the provider told of tokens that nobody keeps; False where it cannot be, or need not."""
+        if self.vault is None or not entry.settings.token_storage or not completed.tokens.access_token:
+            return False
+        ref = _ref(entry, completed.tenant, completed.owner or "", "", completed.identity)
+        return await self.vault.abandon(ref, completed.tokens, after=after, now=self._shared.clock())
+
     def start(self) -> None:
         """Drain now and then, and follow the keys, until ``stop``."""
         if self.vault is not None:
@@ -142,6 +152,8 @@ class Keeping:
             # One is enough, and the other would be refused. What it is called is a hint (RFC 7009 §2.1).
             tokens = replace(tokens, access_token=tokens.refresh_token, refresh_token=None)
         try:
+            if not ref.identity and await self._is_needed(ref):
+                return Outcome.NEEDED
             await connector.revoke(tokens)
         except TokenEndpointError as error:
             return Outcome.LATER if error.status >= 500 or error.status == 429 else Outcome.REFUSED
@@ -153,6 +165,24 @@ class Keeping:
             logger.warning("connector %s raised %s in revoke", ref.connector, type(error).__name__)
             return Outcome.REFUSED
         return Outcome.REVOKED
+
+    async def _is_needed(self, ref: GrantRef) -> bool:
+        """Tell whether a live grant of that account is kept by any connector, wherever that is.
+
+        Stricter than ``same_grant``: what was abandoned may be of one grant with what another client of
+        the same project was granted, or what a store of a plugin's keeps, and take it along.
+        """
+        key = IdentityKey(ref.issuer, ref.subject)
+        groups = {(tenant, entry.group) for (tenant, _), entry in self._shared.connectors.items()}
+        for tenant, group in sorted(groups):
+            identity = await self._shared.stores.identities.find(tenant, group, key)
+            store = self.store_of(identity) if identity is not None else None
+            if identity is None or store is None:
+                continue
+            state = await store.state(identity.tenant, identity.id)
+            if state is not None and (state.reason is None or state.reason in ALIVE):
+                return True
+        return False
 
     def _tell(self, name: str, ref: GrantRef, **detail: str) -> None:
         self._shared.observe(
@@ -237,14 +267,18 @@ def _sealed_rows(shared: Shared, url: str) -> SealedRowStore:
 
 def ref_of(entry: ConnectorEntry, identity: Identity) -> GrantRef:
     """The grant of ``identity`` from the connector ``entry``, as it is configured now."""
+    return _ref(entry, identity.tenant, identity.owner, identity.id, identity.key)
+
+
+def _ref(entry: ConnectorEntry, tenant: str, owner: str, identity: str, key: IdentityKey) -> GrantRef:
     return GrantRef(
-        tenant=identity.tenant,
-        owner=identity.owner,
-        identity=identity.id,
-        subject=identity.key.subject,
+        tenant=tenant,
+        owner=owner,
+        identity=identity,
+        subject=key.subject,
         connector=entry.id,
         target=entry.target,
-        issuer=identity.key.issuer,
+        issuer=key.issuer,
         urls=urls_of(entry.connector),
         client=str(getattr(entry.connector.config, "client_id", "")),
     )

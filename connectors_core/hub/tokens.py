@@ -62,6 +62,20 @@ class TokenFace:
         self._shared.tell("tokens.stored", self.name, identity, identity.owner, occasion=occasion.value)
         return state
 
+    async def abandon(self, completed: Completed, *, after: float = 0.0) -> bool:
+        """Have the provider told to forget what ``completed`` was granted; tell whether it will be.
+
+        For a result that is not kept, or, with ``after`` seconds, may not be: when its time comes, a live
+        grant of that account that is kept, whoever has it, keeps the provider from being told, because
+        revoking may end both. False where the connector stores no tokens, for there what a sign-in
+        brings is always let go, and where the provider has no way to be told. Raises NotFound,
+        KeyUnavailable, StorageError.
+        """
+        entry = self._entry(completed.connector)
+        if completed.tenant != self.name or entry is None:
+            raise NotFound("this authorization was completed for another tenant or connector")
+        return await self._keeping.abandon(entry, completed, after=after)
+
     async def remove(self, connector_id: str) -> int:
         """Take a connector out of this hub, and forget the tokens it was granted; return how many.
 

@@ -256,6 +256,26 @@ class SealedRowStoreConformance:
         assert not await rows.end_revocation("default", entry.id)
         assert dict(await rows.kids()) == {}
 
+    async def test_what_never_was_in_a_row_is_queued_for_its_time(self, rows: SealedRowStore) -> None:
+        abandoned = SealedRevocation(
+            ref=ref(identity=""),
+            id="secret_abandoned",
+            kind=KIND,
+            kid="k1",
+            wrapped_dek=bytes(range(60)),
+            payload=bytes(range(256)),
+            created_at=0.0,
+            next_at=0.0,
+        )
+        assert await rows.queue(abandoned, after=100, now=self.now)
+        (waiting,) = await rows.page()
+        assert (waiting.ref, waiting.kind, waiting.payload) == (abandoned.ref, KIND, abandoned.payload)
+        await self.pass_time(rows, 90)
+        assert await rows.take_revocations(now=self.now, most=9) == []
+        await self.pass_time(rows, 10)
+        (taken,) = await rows.take_revocations(now=self.now, most=9)
+        assert replace(taken, created_at=0.0, next_at=0.0) == replace(abandoned, attempts=1)
+
     async def test_what_is_queued_outlives_its_identity(
         self, rows: SealedRowStore, link: Change, unlink: Change
     ) -> None:

@@ -35,6 +35,8 @@ def grant_hash(ref: GrantRef) -> bytes:
     parts = [part.encode("utf-8", "surrogatepass") for part in (ref.issuer, ref.client, ref.subject)]
     return sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
 
+REF = ("tenant", "owner", "identity", "subject", "connector", "target", "issuer", "client", "urls")
+
 
 class SqlSealedRows:
     """Keeps sealed rows beside the identities they belong to, and goes with them.
@@ -51,6 +53,7 @@ class SqlSealedRows:
         self._acquire, self._renew = sql.ACQUIRE.format(now=now), sql.RENEW.format(now=now)
         self._queue, self._take = sql.QUEUE.format(now=now), sql.TAKE_REVOCATIONS.format(now=now)
         self._expired = sql.EXPIRED_REVOCATIONS.format(now=now)
+        self._abandon = sql.QUEUE_ABANDONED.format(now=now)
 
     async def find(self, tenant: str, identity: str, *, kind: str) -> SealedRow | None:
         rows = await self._database.fetch(sql.FIND, _key(tenant, identity, kind))
@@ -128,6 +131,12 @@ class SqlSealedRows:
             # The lock comes first: on PostgreSQL a refresh could else commit between the other two.
             statements = [(sql.LOCK, key), (self._queue, {**key, "now": now}), *statements]
         return bool((await self._database.run(statements))[-1])
+
+    async def queue(self, entry: SealedRevocation, *, after: float, now: float) -> bool:
+        ref = entry.ref
+        values = {name: getattr(ref, name) for name in REF}
+        values |= {name: getattr(entry, name) for name in ("id", "kind", "kid", "wrapped_dek", "payload")}
+        return bool(await self._database.fetch(self._abandon, {**values, "after": after, "now": now}))
 
     async def touch(self, tenant: str, identity: str, *, kind: str, now: float, at_most_every: float) -> None:
         key = _key(tenant, identity, kind)

@@ -153,6 +153,13 @@ QUEUE = f"""
            s.urls, s.kid, s.wrapped_dek, s.payload, {{now}}, {{now}}, 0
     {_JOINED} WHERE {_MINE}
 """
+QUEUE_ABANDONED = f"""
+    INSERT INTO connectors_revocations ({_ENTRY})
+    SELECT :tenant, :id, :kind, :owner, :identity, :subject, :connector, :target, :issuer, :client, :urls,
+           :kid, :wrapped_dek, :payload, {{now}}, {{now}} + :after, 0
+     WHERE {_NOT_DESTROYED}
+    RETURNING 1
+"""
 DELETE = """
     DELETE FROM connectors_secrets WHERE tenant = :tenant AND identity = :identity AND kind = :kind
     RETURNING 1

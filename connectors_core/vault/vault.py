@@ -15,6 +15,7 @@ from ..grants import (
     KeyProvider,
     Lease,
     Occasion,
+    SealedRevocation,
     SealedRow,
     SealedRowStore,
     StoredGrant,
@@ -213,6 +214,30 @@ class Vault:
         dead = state.reason in (InactiveReason.INVALID_GRANT, InactiveReason.REVOKED)
         revoke = not dead and self._urls(state.ref) == state.ref.urls and self._revokes(state.ref)
         return await self._rows.delete(tenant, identity, kind=TOKENS, revoke=revoke, now=now)
+
+    async def abandon(self, ref: GrantRef, tokens: TokenSet, *, after: float, now: float) -> bool:
+        """Queue ``tokens`` that nobody keeps for revocation, ``after`` seconds from now.
+
+        False where the provider is not told, or the key was destroyed just now. Raises KeyUnavailable.
+        """
+        if self._urls(ref) != ref.urls or not self._revokes(ref):
+            return False
+        secret_id = f"secret_{uuid.uuid4().hex}"
+        kid, wrapped, dek = await self.wrap_new(ref, secret_id=secret_id, kind=TOKENS, now=now)
+        plain = dump(Contents(tokens=tokens, issuer=ref.issuer, subject=ref.subject))
+        context = record.context_of(ref, secret_id=secret_id, kind=TOKENS)
+        entry = SealedRevocation(
+            ref=ref,
+            id=secret_id,
+            kind=TOKENS,
+            kid=kid,
+            wrapped_dek=wrapped,
+            payload=record.encrypt(plain, dek, context=context),
+            created_at=now,
+            next_at=now + after,
+        )
+        self.seals += 1
+        return await self._rows.queue(entry, after=after, now=now)
 
     async def remove_connector(self, tenant: str, connector: str, *, now: float) -> int:
         """Forget the tokens of all grants to a connector; return how many. Identities stay."""
