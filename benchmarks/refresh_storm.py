@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors_core.access.access import Access
-from connectors_core.access.refresh import Held
+from connectors_core.access.held import Held
 from connectors_core.access.timing import Timing
 from connectors_core.connector import FailureKind, NetworkPermission, Runtime
 from connectors_core.errors import ConnectorError, ReauthorizationRequired

@@ -117,6 +117,19 @@ class GrantState:
             has_refresh_token=bool(tokens.refresh_token),
         )
 
+    def describes(self, tokens: TokenSet) -> bool:
+        """Tell whether ``describing`` would change nothing."""
+        return (
+            self.requested == tokens.requested
+            and self.scopes == tokens.scopes
+            and self.effective == tokens.effective_scopes
+            and self.scopes_stated == tokens.scopes_stated
+            and self.token_type == tokens.token_type
+            and self.expires_at == tokens.expires_at
+            and self.refresh_expires_at == tokens.refresh_expires_at
+            and self.has_refresh_token == bool(tokens.refresh_token)
+        )
+
     def followed_by(self, tokens: TokenSet, *, now: float, lease_stays: bool = False) -> GrantState:
         """The state of the next generation, which has ``tokens``: good, and free unless ``lease_stays``.
 
@@ -257,6 +270,18 @@ class SealedRow:
     wrapped_dek: bytes
     payload: bytes
     fence: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkedRow:
+    """A linked identity, and what is kept for it; None where nothing is, or where nobody looked."""
+
+    tenant: str
+    owner: str
+    identity: str
+    connector: str
+    target: str
+    kept: SealedRow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

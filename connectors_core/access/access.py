@@ -14,7 +14,6 @@ from ..connector import Connector, Refreshes
 from ..errors import (
     ConnectorError,
     ConnectorMisconfigured,
-    NotLinked,
     ReauthorizationRequired,
     ScopeRequired,
     StorageError,
@@ -25,8 +24,10 @@ from ..errors import (
 from ..events import Event
 from ..grants import TOUCH_EVERY, GrantState, InactiveReason, StoredGrant
 from .breaker import Breaker
+from .flight import Flight, Surroundings, contained
 from .freshness import Freshness, freshness, skew
-from .refresh import Flight, Held, Surroundings, contained, is_of, refresh
+from .held import Held, is_of, opened_of
+from .refresh import refresh
 from .rotation import Rotation
 from .timing import Timing, uptime
 from .token import AccessToken
@@ -86,6 +87,7 @@ class Access:
     async def token(
         self,
         held: Held,
+        opened: StoredGrant | None = None,
         *,
         scopes: Iterable[str] = (),
         min_ttl: float = 0.0,
@@ -93,6 +95,7 @@ class Access:
     ) -> AccessToken:
         """Return a token with ``scopes`` and at least ``min_ttl`` seconds to live.
 
+        ``opened`` is what the caller has just read of ``held``; else it is read here.
         ``newer_than`` is the generation of a token that an API refused although it should live.
         A caller that is cancelled stops waiting; the refresh goes on.
 
@@ -100,10 +103,7 @@ class Access:
         only the person can help; TemporarilyUnavailable after ``timing.patience`` seconds;
         TokenLivesTooShort; ConnectorMisconfigured; StorageError, VaultError.
         """
-        opened = await held.store.open(held.tenant, held.identity)
-        if opened is None:
-            raise NotLinked("no tokens are kept for this identity")
-        stored, needed = opened, frozenset(scopes)
+        stored, needed = opened or await opened_of(held), frozenset(scopes)
 
         def judge() -> Freshness:
             effective = stored.state.effective

@@ -10,7 +10,8 @@ from typing import Protocol, runtime_checkable
 from ..errors import ConnectorError
 from ..grants import GrantState
 from .access import Access
-from .refresh import Held
+from .held import Held
+from .rotation import FOREIGN
 
 log = logging.getLogger("connectors_core.access")
 
@@ -24,10 +25,21 @@ MOST_OF_A_ROUND = 64 * MOST
 class FindsDue(Protocol):
     """A token store that can tell which grants are due."""
 
-    async def due(self, *, before: float, used_since: float, now: float, most: int) -> Sequence[GrantState]:
+    async def due(
+        self,
+        *,
+        before: float,
+        used_since: float,
+        now: float,
+        longest_wait: float,
+        longest_lease: float,
+        most: int,
+    ) -> Sequence[GrantState]:
         """Active grants with a refresh token whose access token ends before ``before``, soonest first.
 
-        Only those used since ``used_since``, whose ``retry_at`` has come, and that nobody holds.
+        Only those used since ``used_since``, whose ``retry_at`` has come, and that nobody holds. A wait
+        or a lease that ends later than ``longest_wait`` or ``longest_lease`` seconds from now was written
+        by a clock that is wrong, and counts for none.
         """
 
 
@@ -66,13 +78,15 @@ class Refresher:
     async def round(self) -> int:
         """Renew what is due now; return how many sets came of it."""
         seen: set[tuple[str, str]] = set()
-        renewed, most = 0, MOST
+        timing, renewed, most = self._access.timing, 0, MOST
         while True:
             now = self._clock()
             due = await self._store.due(
-                before=now + self._access.timing.earliest * 1.2,
+                before=now + timing.earliest * 1.2,
                 used_since=now - self._used_within,
                 now=now,
+                longest_wait=timing.longest_wait,
+                longest_lease=timing.lease + FOREIGN,
                 most=most,
             )
             new = [state for state in due if (state.ref.tenant, state.ref.identity) not in seen]

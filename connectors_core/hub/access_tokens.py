@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..errors import IdentityAmbiguous, NotFound, NotLinked, StorageError
-from ..grants import GrantState, TokenStore
+from ..grants import GrantState, StoredGrant, TokenStore
 from .entry import ConnectorEntry
 
 if TYPE_CHECKING:
     from ..access.access import Access
     from ..access.client import ApiClient
-    from ..access.refresh import Held
+    from ..access.held import Held
     from ..access.refresher import Refresher
     from ..access.token import AccessToken
     from ..connector import Connector
@@ -46,8 +46,8 @@ class AccessFace:
         and ReauthorizationRequired, after which ``begin`` asks the person; TemporarilyUnavailable,
         TokenLivesTooShort, ConnectorMisconfigured, StorageError, VaultError.
         """
-        held = await self._held(target, owner, connector, identity)
-        return await self._access.token(held, scopes=_listed(scopes), min_ttl=min_ttl)
+        held, opened = await self._held(target, owner, connector, identity)
+        return await self._access.token(held, opened, scopes=_listed(scopes), min_ttl=min_ttl)
 
     def client(
         self,
@@ -69,45 +69,51 @@ class AccessFace:
         wanted = _listed(scopes)
 
         async def token(*, newer_than: AccessToken | None = None) -> tuple[AccessToken, Connector]:
-            held = await self._held(target, owner, connector, identity)
+            held, opened = await self._held(target, owner, connector, identity)
             if newer_than is None or newer_than.identity != held.identity:
-                return await self._access.token(held, scopes=wanted, min_ttl=min_ttl), held.connector
+                return await self._access.token(held, opened, scopes=wanted, min_ttl=min_ttl), held.connector
             renewed = await self._access.renewed(held, newer_than, scopes=wanted, min_ttl=min_ttl)
             return renewed, held.connector
 
         return ApiClient(token)
 
-    async def _held(self, target: str, owner: str, connector: str | None, identity: str | None) -> Held:
-        from ..access.refresh import Held
+    async def _held(
+        self, target: str, owner: str, connector: str | None, identity: str | None
+    ) -> tuple[Held, StoredGrant | None]:
+        """The grant that is asked for; opened, where it lies beside the identities and came with them."""
+        from ..access.held import Held
 
         entry = self._entry_of(target, connector)
-        keeping, identities = self._shared.keeping, self._shared.identities
-        if keeping is None or identities is None:
+        keeping = self._shared.keeping
+        if keeping is None:
             raise StorageError("the hub is not open: use it in `async with`")
-        theirs = [
-            each
-            for each in await identities.of_owner(self.name, owner)
-            if each.group == entry.group and identity in (None, each.id)
-        ]
+        theirs = await keeping.linked(self.name, owner, entry.group)
+        if identity is not None:
+            theirs = [each for each in theirs if each.identity == identity]
         if len(theirs) > 1:
-            raise IdentityAmbiguous(each.id for each in theirs)
+            raise IdentityAmbiguous(each.identity for each in theirs)
         if not theirs:
             raise NotLinked("the owner has no such identity")
         chosen = theirs[0]
         store = keeping.store_of(chosen)
         if store is None:
             raise NotLinked("no tokens are kept for this identity")
-        if entry.settings.identity_group and (state := await store.state(self.name, chosen.id)):
+        row = chosen.kept if store is keeping.vault else None
+        if entry.settings.identity_group:
             # Of several connectors that share identities, the one that the grant was made to.
-            entry = self._shared.connectors.get((self.name, state.ref.connector), entry)
-        return Held(
+            state = row.state if row else await store.state(self.name, chosen.identity)
+            if state is not None:
+                entry = self._shared.connectors.get((self.name, state.ref.connector), entry)
+        held = Held(
             tenant=self.name,
             owner=owner,
-            identity=chosen.id,
+            identity=chosen.identity,
             target=chosen.target,
             connector=entry.connector,
             store=store,
         )
+        opened = await keeping.vault.opened(row) if row and keeping.vault else None
+        return held, opened
 
     def _entry_of(self, target: str, connector: str | None) -> ConnectorEntry:
         found = self._shared.targets.get((self.name, target))
@@ -134,7 +140,7 @@ def access_of(shared: Shared) -> Access:
 
 def refresher_of(shared: Shared, **options: float) -> Refresher:
     """Renews ahead what the hub's own store keeps, for all tenants. Raises StorageError."""
-    from ..access.refresh import Held
+    from ..access.held import Held
     from ..access.refresher import FindsDue, Refresher
 
     access, keeping = access_of(shared), shared.keeping

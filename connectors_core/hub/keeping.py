@@ -16,7 +16,7 @@ from pydantic import AnyUrl, BaseModel
 from ..connector import Connector, Revokes
 from ..errors import ConfigurationError, ConnectorError, ConnectorMisconfigured, Problem, TokenEndpointError
 from ..events import Event
-from ..grants import GrantRef, GrantState, KeyProvider, SealedRowStore, TokenStore
+from ..grants import GrantRef, GrantState, KeyProvider, LinkedRow, SealedRowStore, TokenStore
 from ..hookspecs import DISCARD
 from ..merge import ALIVE
 from ..metadata import ServerMetadata
@@ -69,7 +69,21 @@ class Keeping:
         """Tell whether tokens of ``identity`` would be kept anywhere. Raises ConnectorMisconfigured."""
         return self._choice(identity) is not DISCARD
 
-    def store_of(self, identity: Identity) -> TokenStore | None:
+    async def linked(self, tenant: str, owner: str, group: str) -> Sequence[LinkedRow]:
+        """An owner's identities of a group, with what the vault keeps for each, where it lies beside them."""
+        if self.vault is not None:
+            found = await self.vault.linked(tenant, owner, group=group)
+            if found is not None:
+                return found
+        return [
+            LinkedRow(
+                tenant=tenant, owner=owner, identity=each.id, connector=each.connector, target=each.target
+            )
+            for each in await self._shared.stores.identities.of_owner(tenant, owner)
+            if each.group == group
+        ]
+
+    def store_of(self, identity: Identity | LinkedRow) -> TokenStore | None:
         """Who keeps the tokens of ``identity``; None where nobody does. Raises ConnectorMisconfigured."""
         chosen = self._choice(identity)
         if chosen is DISCARD:
@@ -137,7 +151,7 @@ class Keeping:
             except ConnectorError as error:
                 logger.warning("revocations wait: %s", error.code)
 
-    def _choice(self, identity: Identity) -> Any:
+    def _choice(self, identity: Identity | LinkedRow) -> Any:
         return self._shared.registry.plugins.select_token_store(identity.owner, identity.connector)
 
     async def _revoke(self, ref: GrantRef, tokens: TokenSet) -> Outcome:

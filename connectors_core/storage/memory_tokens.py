@@ -161,8 +161,21 @@ class MemoryTokenStore:
                 del self._kept[place]
         return len(theirs)
 
-    async def due(self, *, before: float, used_since: float, now: float, most: int) -> Sequence[GrantState]:
-        """Active grants that end before ``before`` and were used since ``used_since``, soonest first."""
+    async def due(
+        self,
+        *,
+        before: float,
+        used_since: float,
+        now: float,
+        longest_wait: float,
+        longest_lease: float,
+        most: int,
+    ) -> Sequence[GrantState]:
+        """As ``FindsDue.due``."""
+
+        def over(end: float | None, longest: float) -> bool:
+            return end is None or not now < end <= now + longest
+
         with self._lock:
             states = [kept.state for kept in self._kept.values()]
         due = [
@@ -174,8 +187,8 @@ class MemoryTokenStore:
             and state.expires_at < before
             and state.used_at is not None
             and state.used_at >= used_since
-            and (state.retry_at is None or state.retry_at <= now)
-            and (state.lease_until is None or state.lease_until <= now)
+            and over(state.retry_at, longest_wait)
+            and over(state.lease_until, longest_lease)
         ]
         return sorted(due, key=lambda state: state.expires_at or 0.0)[:most]
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from ..errors import SealBroken, StorageError
-from ..tokens import TokenSet
+from ..tokens import EMPTY, TokenSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,7 @@ def dump(contents: Contents) -> bytes:
 def load(plain: bytes) -> Contents:
     """Read what ``dump`` wrote. Raises SealBroken for anything else."""
     try:
-        members = json.loads(plain)
+        members = json.loads(plain.decode())
         effective, claims = members.get("effective"), members.get("claims")
         tokens = TokenSet(
             access_token=members["access_token"],
@@ -63,13 +62,9 @@ def load(plain: bytes) -> Contents:
             scopes=frozenset(members["scopes"]),
             scopes_stated=members.get("scopes_stated", False),
             effective=None if effective is None else frozenset(effective),
-            claims=None if claims is None else _read_only(claims),
-            extra=_read_only(members.get("extra", {})),
+            claims=None if claims is None else MappingProxyType(claims),
+            extra=MappingProxyType(extra) if (extra := members.get("extra")) else EMPTY,
         )
         return Contents(tokens=tokens, issuer=members["iss"], subject=members["sub"])
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise SealBroken("what was sealed is not a token set") from None
-
-
-def _read_only(members: Mapping[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType(dict(members))

@@ -11,20 +11,16 @@ from ..grants import (
     GrantRef,
     GrantState,
     InactiveReason,
+    LinkedRow,
     Rewrapped,
     RowPlace,
     SealedRevocation,
     SealedRow,
     WrappedRow,
 )
-from ..stores import Database, Row
+from ..stores import Database
 from . import sql
-
-AS_THEY_ARE = (
-    "token_type", "expires_at", "refresh_expires_at", "generation", "created_at", "updated_at", "used_at",
-    "retry_at", "failures", "lease_holder", "lease_until", "kid",
-)  # fmt: skip
-"""Fields of a state that are columns of the same name and type."""
+from .row_values import grant_state, linked_row, revocation, sealed_row, wrapped_row
 
 REWRAPPED_AT_ONCE = 100
 """Rows of one statement: from there on SQLite gets slower, and PostgreSQL hardly faster."""
@@ -57,15 +53,15 @@ class SqlSealedRows:
 
     async def find(self, tenant: str, identity: str, *, kind: str) -> SealedRow | None:
         rows = await self._database.fetch(sql.FIND, _key(tenant, identity, kind))
-        return _row(rows[0]) if rows else None
+        return sealed_row(rows[0]) if rows else None
 
     async def state(self, tenant: str, identity: str, *, kind: str) -> GrantState | None:
         rows = await self._database.fetch(sql.STATE, _key(tenant, identity, kind))
-        return _state(rows[0]) if rows else None
+        return grant_state(rows[0]) if rows else None
 
     async def states(self, tenant: str, owner: str, *, kind: str) -> Sequence[GrantState]:
         rows = await self._database.fetch(sql.STATES, {"tenant": tenant, "owner": owner, "kind": kind})
-        return [_state(row) for row in rows]
+        return [grant_state(row) for row in rows]
 
     async def add(self, row: SealedRow) -> bool:
         return bool(await self._database.fetch(sql.ADD, _values(row)))
@@ -85,7 +81,7 @@ class SqlSealedRows:
         key = _key(tenant, identity, kind)
         lease = {**key, "generation": generation, "holder": holder, "ttl": ttl, "now": now}
         won, found = await self._database.run([(self._acquire, lease), (sql.FIND, key)])
-        return _row(found[0]) if won and found else None
+        return sealed_row(found[0]) if won and found else None
 
     async def renew(
         self, tenant: str, secret_id: str, *, generation: int, fence: int, ttl: float, now: float
@@ -146,7 +142,7 @@ class SqlSealedRows:
         self, tenant: str, connector: str, *, kind: str, after: str = "", most: int = 500
     ) -> Sequence[GrantState]:
         which = {"tenant": tenant, "connector": connector, "kind": kind, "after": after, "most": most}
-        return [_state(row) for row in await self._database.fetch(sql.OF_CONNECTOR, which)]
+        return [grant_state(row) for row in await self._database.fetch(sql.OF_CONNECTOR, which)]
 
     async def listed(
         self,
@@ -160,14 +156,38 @@ class SqlSealedRows:
         """A page of all grants of a tenant, or of a target, after an (owner, identity)."""
         which = {"tenant": tenant, "kind": kind, "target": target, "most": most}
         place = {"owner": after[0], "identity": after[1]}
-        return [_state(row) for row in await self._database.fetch(sql.LISTED, {**which, **place})]
+        return [grant_state(row) for row in await self._database.fetch(sql.LISTED, {**which, **place})]
+
+    async def linked(self, tenant: str, owner: str, *, group: str, kind: str) -> Sequence[LinkedRow]:
+        """The identities of an owner in a group, oldest first, each with what is kept for it."""
+        whose = {"tenant": tenant, "owner": owner, "group": group, "kind": kind}
+        return [linked_row(row) for row in await self._database.fetch(sql.LINKED, whose)]
 
     async def due(
-        self, *, kind: str, before: float, used_since: float, now: float, most: int
+        self,
+        *,
+        kind: str,
+        before: float,
+        used_since: float,
+        now: float,
+        longest_wait: float,
+        longest_lease: float,
+        most: int,
     ) -> Sequence[GrantState]:
-        """Active grants of all tenants that are due for a refresh and were used, soonest first."""
-        when = {"kind": kind, "before": before, "used_since": used_since, "now": now, "most": most}
-        return [_state(row) for row in await self._database.fetch(sql.DUE, when)]
+        """Active grants of all tenants that are due for a refresh and were used, soonest first.
+
+        A wait or a lease that ends later than it can, from ``now`` on, counts for none.
+        """
+        when = {
+            "kind": kind,
+            "before": before,
+            "used_since": used_since,
+            "now": now,
+            "longest_wait": now + longest_wait,
+            "longest_lease": now + longest_lease,
+            "most": most,
+        }
+        return [grant_state(row) for row in await self._database.fetch(sql.DUE, when)]
 
     async def deactivate(
         self, tenant: str, connector: str, *, kind: str, reason: InactiveReason, now: float
@@ -180,14 +200,14 @@ class SqlSealedRows:
 
     async def take_revocations(self, *, now: float, most: int) -> Sequence[SealedRevocation]:
         rows = await self._database.fetch(self._take, {"now": now, "most": most})
-        return [_revocation(row) for row in rows]
+        return [revocation(row) for row in rows]
 
     async def end_revocation(self, tenant: str, secret_id: str) -> bool:
         return bool(await self._database.fetch(sql.END_REVOCATION, {"tenant": tenant, "id": secret_id}))
 
     async def expired_revocations(self, *, age: float, now: float) -> Sequence[SealedRevocation]:
         rows = await self._database.fetch(self._expired, {"age": age, "now": now})
-        return [_revocation(row) for row in rows]
+        return [revocation(row) for row in rows]
 
     async def kids(self) -> Mapping[str, int]:
         counted: dict[str, int] = {}
@@ -206,7 +226,7 @@ class SqlSealedRows:
             place = {"tenant": after.tenant, "id": after.id} if after and begun else {"tenant": "", "id": ""}
             which = {**place, "most": most} | ({} if kid is None else {"kid": kid})
             if rows := await self._database.fetch(statements[table], which):
-                return [_wrapped(table, row) for row in rows]
+                return [wrapped_row(table, row) for row in rows]
         return []
 
     async def rewrap(self, rewrapped: Sequence[Rewrapped]) -> Sequence[bool]:
@@ -283,108 +303,5 @@ def _values(row: SealedRow) -> dict[str, Any]:
     }
 
 
-def _row(row: Row) -> SealedRow:
-    wrapped_dek, payload = row[-2:]
-    values = dict(zip(sql.OWN, row[4:], strict=False))
-    return SealedRow(
-        state=_state(row),
-        kind=values["kind"],
-        wrapped_dek=bytes(wrapped_dek),
-        payload=bytes(payload),
-        fence=values["fence"],
-    )
-
-
-def _state(row: Row) -> GrantState:
-    tenant, identity, owner, subject = row[:4]
-    values = dict(zip(sql.OWN, row[4:], strict=False))
-    names = ("connector", "target", "issuer", "client", "urls")
-    ref = _ref(tenant, owner, identity, subject, *(values[name] for name in names))
-    scopes = _load_scopes(values["scopes"])
-    return GrantState(
-        ref=ref,
-        secret_id=values["id"],
-        reason=_reason(values["reason"]),
-        requested=_load_scopes(values["requested"]),
-        scopes=scopes,
-        effective=scopes if values["effective"] is None else _load_scopes(values["effective"]),
-        scopes_stated=bool(values["scopes_stated"]),
-        has_refresh_token=bool(values["has_refresh_token"]),
-        uncertain=bool(values["uncertain"]),
-        **{name: values[name] for name in AS_THEY_ARE},
-    )
-
-
-def _revocation(row: Row) -> SealedRevocation:
-    tenant, secret_id, kind, owner, identity, subject, connector, target, issuer, client, urls, *rest = row
-    kid, wrapped_dek, payload, created_at, next_at, attempts = rest
-    return SealedRevocation(
-        ref=_ref(tenant, owner, identity, subject, connector, target, issuer, client, urls),
-        id=secret_id,
-        kind=kind,
-        kid=kid,
-        wrapped_dek=bytes(wrapped_dek),
-        payload=bytes(payload),
-        created_at=created_at,
-        next_at=next_at,
-        attempts=attempts,
-    )
-
-
-def _wrapped(table: str, row: Row) -> WrappedRow:
-    tenant, row_id, owner, identity, subject, connector, target, issuer, client, urls, *rest = row
-    kind, kid, wrapped_dek, payload = rest
-    return WrappedRow(
-        place=RowPlace(table, tenant, row_id),
-        ref=_ref(tenant, owner, identity, subject, connector, target, issuer, client, urls),
-        kind=kind,
-        kid=kid,
-        wrapped_dek=bytes(wrapped_dek),
-        payload=bytes(payload),
-    )
-
-
-def _ref(
-    tenant: str,
-    owner: str,
-    identity: str,
-    subject: str,
-    connector: str,
-    target: str,
-    issuer: str,
-    client: str,
-    urls: bytes,
-) -> GrantRef:
-    return GrantRef(
-        tenant=tenant,
-        owner=owner,
-        identity=identity,
-        subject=subject,
-        connector=connector,
-        target=target,
-        issuer=issuer,
-        client=client,
-        urls=bytes(urls),
-    )
-
-
-def _reason(text: str | None) -> InactiveReason | None:
-    """A reason that only a later version knows has the same cure as this one: ask the person."""
-    if text is None:
-        return None
-    try:
-        return InactiveReason(text)
-    except ValueError:
-        return InactiveReason.INTERACTION_REQUIRED
-
-
 def _dump_scopes(scopes: frozenset[str]) -> str:
     return json.dumps(sorted(scopes), separators=(",", ":"))
-
-
-def _load_scopes(text: str) -> frozenset[str]:
-    """None where it was edited into something else: what is listed is not verified, what is opened is."""
-    try:
-        return frozenset(map(str, json.loads(text)))
-    except (ValueError, TypeError, RecursionError):
-        return frozenset()

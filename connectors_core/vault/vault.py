@@ -14,6 +14,7 @@ from ..grants import (
     InactiveReason,
     KeyProvider,
     Lease,
+    LinkedRow,
     Occasion,
     SealedRevocation,
     SealedRow,
@@ -118,10 +119,23 @@ class Vault:
         (``connector_changed``) where the connector has other URLs than when they were granted.
         """
         row = await self._rows.find(tenant, identity, kind=TOKENS)
-        if row is None:
+        return None if row is None else await self.opened(row)
+
+    async def linked(self, tenant: str, owner: str, *, group: str) -> Sequence[LinkedRow] | None:
+        """An owner's identities of a group, each with what is kept for it, in one step.
+
+        None where the row store cannot tell, because it lies elsewhere than the identities.
+        """
+        find = getattr(self._rows, "linked", None)
+        if find is None:
             return None
         self._check_urls(row.state.ref)
         tokens, _ = await self._open(row)
+        found: Sequence[LinkedRow] = await find(tenant, owner, group=group, kind=TOKENS)
+        return found
+
+    async def opened(self, row: SealedRow) -> StoredGrant:
+        """What is in a row that was just read; raises as ``open``."""
         return StoredGrant(state=row.state, tokens=tokens)
 
     async def acquire(
@@ -252,16 +266,28 @@ class Vault:
         reason = InactiveReason.CONNECTOR_CHANGED
         return await self._rows.deactivate(tenant, connector, kind=TOKENS, reason=reason, now=now)
 
-    async def due(self, *, before: float, used_since: float, now: float, most: int) -> Sequence[GrantState]:
-        """Active grants whose access token ends before ``before``, used since ``used_since``, soonest first.
-
-        Empty where the row store cannot tell.
-        """
+    async def due(
+        self,
+        *,
+        before: float,
+        used_since: float,
+        now: float,
+        longest_wait: float,
+        longest_lease: float,
+        most: int,
+    ) -> Sequence[GrantState]:
+        """As ``FindsDue.due``; empty where the row store cannot tell."""
         find = getattr(self._rows, "due", None)
         if find is None:
             return []
         due: Sequence[GrantState] = await find(
-            kind=TOKENS, before=before, used_since=used_since, now=now, most=most
+            kind=TOKENS,
+            before=before,
+            used_since=used_since,
+            now=now,
+            longest_wait=longest_wait,
+            longest_lease=longest_lease,
+            most=most,
         )
         return due
 
@@ -317,7 +343,7 @@ class Vault:
         contents, state, ref = load(plain), row.state, row.state.ref
         if (contents.issuer, contents.subject) != (ref.issuer, ref.subject):
             raise SealBroken("the tokens are of another account than the row says")
-        if state.describing(contents.tokens) != state:
+        if not state.describes(contents.tokens):
             raise SealBroken("what stands beside the tokens is not what was sealed with them")
         return contents.tokens
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from connectors_core.access.access import Access
-from connectors_core.access.refresh import Held
+from connectors_core.access.held import Held
 from connectors_core.access.timing import Timing
 from connectors_core.connector import Connector, ConnectorConfig, NetworkPermission, Runtime
 from connectors_core.events import Event

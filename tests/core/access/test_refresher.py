@@ -19,8 +19,8 @@ class Store(MemoryTokenStore):
 
     asked = ()
 
-    async def due(self, *, before, used_since, now, most):
-        self.asked = (before - now, now - used_since, most)
+    async def due(self, *, before, used_since, now, longest_wait, longest_lease, most):
+        self.asked = (before - now, now - used_since, longest_wait, longest_lease, most)
         states = await self.states("default", "user-1")
         return [state for state in states if state.expires_at < before and state.reason is None][:most]
 
@@ -47,7 +47,7 @@ async def test_a_round_renews_what_is_due(world, refresher, store, keep, connect
     await keep(left=-5, identity="never", refresh_token=None)
     assert await world.run(refresher.round()) == 2
     assert len(connector.seen.asked) == 2
-    assert store.asked == (360, 7 * DAY, 100)
+    assert store.asked == (360, 7 * DAY, 960, 75, 100)
 
 
 async def test_a_failure_does_not_end_the_round(world, refresher, keep, connector):
