@@ -27,7 +27,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from ..connector import CONTRACT, ConnectorConfig, EndsSession, Refreshes, Revokes
+from ..connector import CONTRACT, ConnectorConfig, EndsSession, LogoutToken, Refreshes, Revokes
 from ..errors import ConnectorError, ConnectorFault, ConnectorMisconfigured
 from ..flow import Completed
 from ..http import HttpSender
@@ -119,6 +119,7 @@ class OAuth2Conformance:
         provider.people = {self.expected.id: self._person()}
         provider.scopes_supported += tuple(connector.scopes_to_request(None))
         base = {"claims": self._claims, "refresh_claims": self._claims, "token": self._token}
+        base["logout_claims"] = self._claims
         says = Case(name="kit.base", source="this test", changes="its own words", expected=None, edits=base)
         provider.active.append(says)
         return provider
@@ -273,8 +274,8 @@ class OAuth2Conformance:
         self._run(act, deadline=0.05 if case.name in SLOW else 10.0)
 
     async def _outcome(
-        self, awaitable: Awaitable[Completed | TokenSet]
-    ) -> tuple[Completed | TokenSet | None, ConnectorError | None]:
+        self, awaitable: Awaitable[Completed | TokenSet | LogoutToken]
+    ) -> tuple[Completed | TokenSet | LogoutToken | None, ConnectorError | None]:
         """What came of it. Anything but an exception of ours, raised on purpose, fails the test."""
         try:
             return await awaitable, None

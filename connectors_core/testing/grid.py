@@ -54,7 +54,9 @@ def cases_for(ability: Ability, outcomes: Mapping[str, str | None]) -> Iterator[
 def _concerns(case: Case, ability: Ability) -> bool:
     stages = case.edits.keys()
     if not ability.openid and (
-        stages & _OPENID or case.name in _OPENID_ALONE or case.area in ("id_token", "keys", "userinfo")
+        stages & _OPENID
+        or case.name in _OPENID_ALONE
+        or case.area in ("id_token", "keys", "userinfo", "logout")
     ):
         return False
     if not ability.discovers and (stages & _DISCOVERY or case.area == "discovery"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from ..connector import Refreshes
+from ..connector import LogoutToken, Refreshes
 from ..tokens import TokenSet
 from ..transaction import LIFETIME
 from .provider import Case, Provider, Scenario
@@ -51,7 +51,7 @@ class Actor:
         landed = await self.land(started)
         return await self.hub.complete(landed, connector=self.connector, binding=started.binding)
 
-    async def meet(self, case: Case) -> Completed | TokenSet:
+    async def meet(self, case: Case) -> Completed | TokenSet | LogoutToken:
         """Play the case's scenario; return what the last step gave, or raise what the library raises.
 
         The case stays in force.
@@ -72,6 +72,11 @@ class Actor:
                 connector = self.hub.connector(self.connector).connector
                 assert isinstance(connector, Refreshes)
                 return await connector.refresh(tokens)
+            case Scenario.LOGOUT:
+                await self.sign_in()
+                self.provider.deviate(case.name)
+                token = self.provider.logout_token(sid="sid-1")
+                return await self.hub.verify_logout_token(self.connector, token)
             case _:
                 self.provider.deviate(case.name)
                 return await self._misdeliver(case)

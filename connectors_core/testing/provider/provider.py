@@ -96,6 +96,8 @@ class Provider:
     rotation: str = "none"
     id_token_on_refresh: bool = True
     claims_in_id_token: bool = True
+    sid: str = ""
+    """The provider's own session, as ID tokens name it; "" where they do not."""
     states_scope: bool = True
     token_request: str = "form"
     token_answer: str = "json"
@@ -274,6 +276,12 @@ class Provider:
             auth_time=int(self.clock()),
         )
         return self.id_token(grant)
+
+    def logout_token(
+        self, client_id: str = "client-1", *, sub: str | None = "alice-1", sid: str | None = None
+    ) -> str:
+        """Word that a session, or all of a person's, has ended: what is posted to clients."""
+        return statements.logout_token(self, client_id=client_id, sub=sub, sid=sid)
 
     def signed(self, claims: Any, *, secret: str = "") -> str:
         """``claims`` as a JWS of the current key."""

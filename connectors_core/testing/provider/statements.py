@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from .grants import Grant
@@ -64,6 +65,8 @@ def id_token(provider: Provider, grant: Grant, *, access_token: str | None, stag
     }
     if grant.nonce is not None and stage == "claims":
         claims["nonce"] = grant.nonce
+    if provider.sid:
+        claims["sid"] = provider.sid
     if grant.acr is not None:
         claims["acr"] = grant.acr
     if access_token is not None:
@@ -78,12 +81,34 @@ def id_token(provider: Provider, grant: Grant, *, access_token: str | None, stag
     return edited
 
 
-def signed(provider: Provider, claims: Any, *, secret: str) -> str:
+def logout_token(provider: Provider, *, client_id: str, sub: str | None, sid: str | None) -> str:
+    """Word that somebody is signed out. OpenID Connect Back-Channel Logout 1.0 §2.4."""
+    now = int(provider.clock())
+    claims: dict[str, Any] = {
+        "iss": provider.issuer,
+        "sub": sub,
+        "aud": client_id,
+        "iat": now,
+        "exp": now + 120,
+        "jti": secrets.token_urlsafe(16),
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        "sid": sid,
+    }
+    claims = {name: value for name, value in claims.items() if value is not None}
+    secret = provider.clients[client_id].secret
+    said = provider.edited("logout_claims", claims)
+    token = signed(provider, said, secret=secret, typ="logout+jwt", stage="logout_header")
+    edited: str = provider.edited("logout_token", token)
+    provider.ledger.issued.append(edited)
+    return edited
+
+
+def signed(provider: Provider, claims: Any, *, secret: str, typ: str = "JWT", stage: str = "header") -> str:
     """``claims`` as a JWS of the current key; of ``secret`` with an algorithm of the HS family."""
     algorithm = provider.algorithm
-    header: dict[str, Any] = {"alg": algorithm, "typ": "JWT"}
+    header: dict[str, Any] = {"alg": algorithm, "typ": typ}
     if provider.keys and provider.kid_in_header:
         header["kid"] = provider.keys[0].kid
     key = secret.encode() if algorithm.startswith("HS") else provider.keys[0].private
     payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
-    return compact(provider.edited("header", header), payload, lambda data: sign(algorithm, key, data))
+    return compact(provider.edited(stage, header), payload, lambda data: sign(algorithm, key, data))

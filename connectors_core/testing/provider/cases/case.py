@@ -21,6 +21,7 @@ STAGES = (
     *("request", "grant", "authorization", "answer_authorize", "form", "error"),
     *("header", "claims", "id_token", "token", "answer_token", "userinfo", "answer_userinfo"),
     *("refresh", "refresh_claims", "answer_refresh"),
+    *("logout_header", "logout_claims", "logout_token"),
 )
 """Where edits apply: documents, claims and parameters as data, ``answer_…`` to the whole answer.
 
@@ -50,6 +51,8 @@ class Scenario(StrEnum):
     """The callback arrives at another connector than the one that began."""
     LATE = "late"
     """The callback arrives after the transaction expired."""
+    LOGOUT = "logout"
+    """It comes into force after a sign-in, and the provider sends a logout token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
