@@ -129,8 +129,6 @@ class Vault:
         find = getattr(self._rows, "linked", None)
         if find is None:
             return None
-        self._check_urls(row.state.ref)
-        tokens, _ = await self._open(row)
         found: Sequence[LinkedRow] = await find(tenant, owner, group=group, kind=TOKENS)
         return found
 
@@ -138,6 +136,8 @@ class Vault:
         """What is in a row that was just read; raises as ``open``."""
         return StoredGrant(state=row.state, tokens=tokens)
 
+        self._check_urls(row.state.ref)
+        tokens, _ = await self._open(row)
     async def acquire(
         self, tenant: str, identity: str, *, generation: int, holder: str, ttl: float, now: float
     ) -> Lease | None:
