@@ -134,10 +134,10 @@ class Vault:
 
     async def opened(self, row: SealedRow) -> StoredGrant:
         """What is in a row that was just read; raises as ``open``."""
-        return StoredGrant(state=row.state, tokens=tokens)
-
         self._check_urls(row.state.ref)
         tokens, _ = await self._open(row)
+        return StoredGrant(state=row.state, tokens=tokens)
+
     async def acquire(
         self, tenant: str, identity: str, *, generation: int, holder: str, ttl: float, now: float
     ) -> Lease | None:
