@@ -1,0 +1,130 @@
+"""Sign-in for Flask applications.
+
+::
+
+    sign_in = SignIn(base_url="https://app.example.org", secret=…, database=…, connectors={…})
+    app.register_blueprint(sign_in.blueprint)
+
+    @app.get("/")
+    @login_required
+    def home():
+        return f"Hello {current_user.name}"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any, TypeVar, cast
+
+from flask import Blueprint, Response, current_app, g, request
+from flask.blueprints import BlueprintSetupState
+from werkzeug.local import LocalProxy
+
+from connectors_core import sync
+
+from . import messages
+from .service import Service
+from .settings import Settings
+from .users import User
+from .waiting import ProcessHub, run
+
+__all__ = ["SignIn", "User", "current_user", "login_required"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+EXTENSION = "connectors_embedded"
+
+
+class SignIn:
+    """The routes of a sign-in as ``blueprint``, and who is signed in. Takes what ``Settings`` takes."""
+
+    def __init__(self, **settings: Any) -> None:
+        made = Settings(**settings)
+        self._service, self._hub = Service(made), ProcessHub(made)
+        self.blueprint = Blueprint("connectors", __name__)
+        for name, path in self._service.paths():
+            rule = path.replace("{connector}", "<connector>")
+            self.blueprint.add_url_rule(
+                rule, name + ("_with" if rule != path else ""), partial(self._answer, name),
+                methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+            )  # fmt: skip
+        self.blueprint.record_once(self._registered)
+
+    @property
+    def hub(self) -> sync.Hub:
+        """The synchronous hub of this process, for access tokens, identities and further authorizations."""
+        return self._hub.get()
+
+    def close(self) -> None:
+        """Close the hub of this process; it is also closed at its exit."""
+        self._hub.close()
+
+    @property
+    def user(self) -> User | None:
+        """Who is signed in by the request at hand."""
+        return self._service.user(request.cookies)
+
+    def challenge(self) -> Response:
+        """Send a browser to sign in; tell a program that it must (401)."""
+        return self._response(self._service.challenge(_read()))
+
+    def _registered(self, state: BlueprintSetupState) -> None:
+        state.app.extensions[EXTENSION] = self
+
+    def _answer(self, route: str, connector: str | None = None) -> Response:
+        return self._response(run(self._service.answer(self.hub, route, _read(body=True), connector)))
+
+    def _response(self, answer: messages.Answer) -> Response:
+        response = Response(answer.body, answer.status, dict(answer.headers), content_type=answer.media_type)
+        for cookie in answer.cookies:
+            response.set_cookie(
+                cookie.name,
+                cookie.value,
+                max_age=cookie.max_age,
+                path="/",
+                secure=self._service.settings.secure,
+                httponly=True,
+                samesite="Lax",
+            )
+        return response
+
+
+def login_required(view: View) -> View:
+    """Let nobody into ``view``, which may be ``async``, who is not signed in."""
+
+    @wraps(view)
+    def guarded(*arguments: Any, **named: Any) -> Any:
+        if _user() is None:
+            return _sign_in().challenge()
+        return current_app.ensure_sync(view)(*arguments, **named)
+
+    return cast("View", guarded)
+
+
+def _sign_in() -> SignIn:
+    found = current_app.extensions.get(EXTENSION)
+    if found is None:
+        raise RuntimeError("this application has no sign-in: app.register_blueprint(sign_in.blueprint)")
+    return cast("SignIn", found)
+
+
+def _user() -> User | None:
+    if "connectors_user" not in g:
+        g.connectors_user = _sign_in().user
+    return cast("User | None", g.connectors_user)
+
+
+def _read(*, body: bool = False) -> messages.Request:
+    received = request.stream.read(messages.MAX_BODY + 1) if body and request.method == "POST" else b""
+    return messages.Request(
+        method=request.method,
+        path=request.script_root + request.path,
+        query=request.query_string.decode("latin-1"),
+        header={name.lower(): value for name, value in request.headers.items()},
+        cookies=request.cookies,
+        body=received if len(received) <= messages.MAX_BODY else None,
+    )
+
+
+current_user: User = cast("User", LocalProxy(_user))
+"""Who is signed in by the request at hand; false where nobody is."""

@@ -1,0 +1,62 @@
+"""Requests and answers without a framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+MAX_BODY = 32 * 1024
+"""Bytes of the longest body that is read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What an adapter tells of a request. ``header`` has lower-case names, ``query`` is as it was sent.
+
+    ``body`` is None where it is longer than ``MAX_BODY``.
+    """
+
+    method: str
+    path: str
+    query: str = field(default="", repr=False)
+    header: Mapping[str, str] = field(repr=False)
+    cookies: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(default=b"", repr=False)
+
+    @property
+    def wants_page(self) -> bool:
+        """Whether a browser asks for a document: those name ``text/html`` in Accept, programs do not."""
+        return "text/html" in self.header.get("accept", "").lower()
+
+    @property
+    def is_own_visit(self) -> bool:
+        """Typed, bookmarked or followed on this site, and not fetched ahead of the person."""
+        site = self.header.get("sec-fetch-site")
+        return site in ("same-origin", "none") and "prefetch" not in self.header.get("sec-purpose", "")
+
+    def is_from(self, base_url: str) -> bool:
+        """Whether a page of ``base_url`` asks, by what only a browser can say."""
+        site = self.header.get("sec-fetch-site")
+        if site is not None:
+            return site == "same-origin"
+        parts = urlsplit(base_url)
+        return self.header.get("origin") == f"{parts.scheme}://{parts.netloc}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cookie:
+    """One cookie to set: for the whole application, HttpOnly and SameSite=Lax. No value takes it back."""
+
+    name: str
+    value: str = field(default="", repr=False)
+    max_age: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    status: int = 200
+    body: str = field(default="", repr=False)
+    media_type: str = "text/html; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cookies: tuple[Cookie, ...] = ()
