@@ -18,7 +18,7 @@ from .hookspecs import Action
 from .host import Host
 from .linking import keep_identity, kept_fields
 from .plugins import event_of
-from .sessions import Session
+from .sessions import Session, Upstream
 
 log = logging.getLogger("connectors_host")
 
@@ -77,11 +77,10 @@ async def start_session(
     Whoever unlinks the identity ends its sessions afterwards, so the identity is looked at after the
     session is there: one of both sees the other. Raises HostError (transaction_expired) where it is gone.
     """
-    sid = (completed.tokens.claims or {}).get("sid")
     session = await host.sessions.start(
         owner,
         connector=completed.connector,
-        upstream_sid=sid if isinstance(sid, str) else None,
+        upstream=Upstream.of(completed.tokens.claims or {}),
         id_token_hint=completed.tokens.id_token,
         instead_of=instead_of,
     )

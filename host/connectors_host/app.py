@@ -30,6 +30,7 @@ from .api.bearer import Bearers
 from .api.cross_origin import CrossOrigin
 from .api.records import Records
 from .api.routes import routes as api_routes
+from .backchannel import ProviderLogouts
 from .cookies import Cookies
 from .errors import HostError
 from .headers import OwnHost, SecurityHeaders, content_security_policy
@@ -42,6 +43,7 @@ from .routes import (
     account,
     account_changes,
     assets,
+    backchannel_logout,
     callback,
     health,
     linking,
@@ -100,6 +102,7 @@ def create_app(
                         absolute=settings.session_absolute,
                         clock=clock,
                     ),
+                    logouts=ProviderLogouts(database, clock=clock),
                     bearers=Bearers(database, issuer=settings.base_url, clock=clock),
                     records=Records(database, clock=clock),
                     cookies=Cookies(secure=_secure_cookies(settings)),
@@ -159,6 +162,7 @@ def _routes() -> list[BaseRoute]:
         _action("/switch", switch.switch, "POST"),
         Route("/user", user.user),
         _action("/sign-out", sign_out.sign_out, "GET", "POST"),
+        _action("/backchannel-logout/{connector_id}", backchannel_logout.backchannel_logout, "POST"),
         _action("/sign-out/provider", sign_out.leave, "GET"),
         _action("/signed-out", sign_out.signed_out, "GET"),
         Route("/account", account.page),

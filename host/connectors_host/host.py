@@ -15,6 +15,7 @@ from connectors_core.hub import ConnectorEntry, Hub
 from .accounts import Account, Accounts
 from .api.bearer import Bearers
 from .api.records import Records
+from .backchannel import ProviderLogouts
 from .cookies import SESSION, Cookies
 from .logos import Logos
 from .plugins import Plugins
@@ -33,6 +34,7 @@ class Host:
     hub: Hub
     accounts: Accounts
     sessions: Sessions
+    logouts: ProviderLogouts
     bearers: Bearers
     records: Records
     cookies: Cookies

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,9 +26,8 @@ class Session:
     """One signed-in browser. Times in seconds since the epoch.
 
     ``connector`` is the one that was used, ``authenticated_at`` when its provider said who sits there:
-    before the session began, where the person first had something to decide. ``id_token_hint`` and
-    ``upstream_sid`` are what ending the provider's own session takes; they are kept sealed under the
-    session id.
+    before the session began, where the person first had something to decide. ``id_token_hint`` is what
+    ending the provider's own session takes; it is kept sealed under the session id.
     """
 
     id: str = field(repr=False)
@@ -37,7 +37,6 @@ class Session:
     created_at: float
     last_seen_at: float
     expires_at: float
-    upstream_sid: str | None = field(default=None, repr=False)
     id_token_hint: str | None = field(default=None, repr=False)
 
     @property
@@ -52,6 +51,28 @@ class Session:
 
     def owns_csrf_token(self, token: str) -> bool:
         return hmac.compare_digest(self.csrf_token.encode(), token.encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """What an ID token said of the session at the provider; ``sid`` is None where it named none."""
+
+    issuer: str
+    subject: str
+    sid: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, claims: Mapping[str, Any]) -> Upstream | None:
+        """By verified claims; None where they are not those of an ID token."""
+        issuer, subject, sid = claims.get("iss"), claims.get("sub"), claims.get("sid")
+        if not isinstance(issuer, str) or not isinstance(subject, str):
+            return None
+        return cls(issuer=issuer, subject=subject, sid=sid if isinstance(sid, str) else None)
+
+
+def upstream_hash(connector: str, issuer: str, word: str, value: str | None) -> bytes | None:
+    """What the table holds of a provider's ``sub`` or ``sid``, to be found by it and by nothing else."""
+    return None if value is None else hashed(f"upstream {word}", json.dumps([connector, issuer, value]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +112,7 @@ class Sessions:
         owner: str,
         *,
         connector: str,
-        upstream_sid: str | None = None,
+        upstream: Upstream | None = None,
         id_token_hint: str | None = None,
         instead_of: Session | None = None,
         authenticated_at: float | None = None,
@@ -109,7 +130,6 @@ class Sessions:
             created_at=now,
             last_seen_at=now,
             expires_at=now + self.absolute,
-            upstream_sid=upstream_sid,
             id_token_hint=id_token_hint,
         )
         row = {
@@ -119,18 +139,21 @@ class Sessions:
             "connector": connector,
             "sealed": seal(
                 KIND,
-                {"sid": upstream_sid, "id_token": id_token_hint},
+                {"id_token": id_token_hint},
                 under=session_id,
                 bound=self._place(session_id, owner, connector),
             ),
             "authenticated_at": session.authenticated_at,
+            "upstream_sub": upstream and upstream_hash(connector, upstream.issuer, "sub", upstream.subject),
+            "upstream_sid": upstream and upstream_hash(connector, upstream.issuer, "sid", upstream.sid),
             "now": now,
             "expires_at": session.expires_at,
         }
         insert = (
             "INSERT INTO host_sessions (tenant, id_hash, owner, connector, sealed, authenticated_at,"
-            " created_at, last_seen_at, expires_at) VALUES (:tenant, :id_hash, :owner, :connector, :sealed,"
-            " :authenticated_at, :now, :now, :expires_at)"
+            " upstream_sub, upstream_sid, created_at, last_seen_at, expires_at) VALUES (:tenant, :id_hash,"
+            " :owner, :connector, :sealed, :authenticated_at, :upstream_sub, :upstream_sid, :now, :now,"
+            " :expires_at)"
         )
         ended = [self._removal(instead_of.id)] if instead_of else []
         await self._database.run([*ended, self._sweep(now), (insert, row)])
@@ -169,7 +192,6 @@ class Sessions:
             created_at=created_at,
             last_seen_at=now,
             expires_at=expires_at,
-            upstream_sid=opened.get("sid"),
             id_token_hint=opened.get("id_token"),
         )
 

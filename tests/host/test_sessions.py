@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from connectors_host.sessions import Session, Sessions
+from connectors_host.sessions import Session, Sessions, Upstream
 
 from tests.host.conftest import Running
 
 IDLE, ABSOLUTE = 3600.0, 7 * 3600.0
+UPSTREAM = Upstream(issuer="https://provider.test", subject="alice-1", sid="sid-1")
 
 
 @pytest.fixture
@@ -16,9 +17,7 @@ def sessions(running: Running) -> Sessions:
 
 
 async def begin(sessions: Sessions) -> Session:
-    return await sessions.start(
-        "user_1", connector="acme", upstream_sid="sid-1", id_token_hint="fake.id.token"
-    )
+    return await sessions.start("user_1", connector="acme", upstream=UPSTREAM, id_token_hint="fake.id.token")
 
 
 async def test_a_session_comes_back_whole_under_its_id(sessions: Sessions) -> None:
