@@ -70,9 +70,14 @@ async def sign_up(host: Host, completed: Completed) -> str:
 
 
 async def start_session(
-    host: Host, completed: Completed, *, owner: str, instead_of: Session | None = None
+    host: Host,
+    completed: Completed,
+    *,
+    owner: str,
+    instead_of: Session | None = None,
+    authenticated_at: float | None = None,
 ) -> Session:
-    """A new session for ``owner`` by what ``completed`` brought. ``instead_of`` ends with it.
+    """A new session for ``owner`` by what ``completed`` brought; ``instead_of`` ends with it.
 
     Whoever unlinks the identity ends its sessions afterwards, so the identity is looked at after the
     session is there: one of both sees the other. Raises HostError (transaction_expired) where it is gone.
@@ -83,6 +88,7 @@ async def start_session(
         upstream=Upstream.of(completed.tokens.claims or {}),
         id_token_hint=completed.tokens.id_token,
         instead_of=instead_of,
+        authenticated_at=authenticated_at,
     )
     if not await _still_of(host, completed, owner):
         await host.sessions.end(session.id)

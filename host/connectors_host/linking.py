@@ -38,8 +38,8 @@ class Decision:
 
 
 def is_recent(host: Host, session: Session) -> bool:
-    """Tell whether the person of ``session`` signed in within the last ten minutes."""
-    return host.clock() - session.created_at <= RECENT
+    """Tell whether the provider said within the last ten minutes who the person of ``session`` is."""
+    return host.clock() - session.authenticated_at <= RECENT
 
 
 def require_recent(host: Host, session: Session) -> None:

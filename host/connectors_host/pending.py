@@ -9,6 +9,8 @@ from connectors_core.transaction import Purpose
 
 from .api import completed_json
 from .host import Host
+from .sealing import kind_for
+from .unkept import abandon
 
 PENDING = "pending"
 PENDING_LIFETIME = 600.0
@@ -17,33 +19,44 @@ PENDING_LIFETIME = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """What waits, and until when (seconds since the epoch)."""
+    """What waits, since when, and until when (seconds since the epoch)."""
 
     completed: Completed
+    since: float
     until: float
 
 
 async def put_pending(
-    host: Host, completed: Completed, *, owner: str | None, until: float | None = None
+    host: Host, completed: Completed, *, owner: str | None, before: Pending | None = None
 ) -> str:
-    """Keep ``completed`` sealed, for ``owner`` or for whoever brings the one-time name; return that."""
+    """Keep ``completed`` sealed, for ``owner`` or for whoever brings the one-time name; return that.
+
+    ``before``: it waited already, and waits no longer for it. What nobody decides is revoked then.
+    """
     now = host.clock()
-    until = now + PENDING_LIFETIME if until is None else until
+    since, until = (before.since, before.until) if before else (now, now + PENDING_LIFETIME)
+    if before is None:
+        await abandon(host, completed, after=PENDING_LIFETIME)
     data = {
-        "owner": owner,
+        "since": since,
         "until": until,
         "completed": completed_json.written(completed),
         "raw": dict(completed.profile.raw),
         "data": dict(completed.data),
     }
-    return await host.hub.put_handle(PENDING, data, lifetime=until - now)
+    return await host.hub.put_handle(_kind(owner), data, lifetime=until - now)
 
 
 async def take_pending(host: Host, handle: str, *, owner: str | None) -> Pending | None:
-    """What was kept under ``handle`` for ``owner``, once; None when it is gone or another's."""
-    kept = await host.hub.take_handle(PENDING, handle) if handle else None
-    if kept is None or kept["owner"] != owner:
+    """What was kept under ``handle`` for ``owner``, once; None when it is gone or another's, who keeps it."""
+    kept = await host.hub.take_handle(_kind(owner), handle) if handle else None
+    if kept is None:
         return None
     completed = completed_json.read(kept["completed"], purpose=Purpose.SIGN_IN)
     profile = replace(completed.profile, raw=kept["raw"])
-    return Pending(completed=replace(completed, profile=profile, data=kept["data"]), until=kept["until"])
+    completed = replace(completed, profile=profile, data=kept["data"])
+    return Pending(completed=completed, since=kept["since"], until=kept["until"])
+
+
+def _kind(owner: str | None) -> str:
+    return PENDING if owner is None else kind_for(PENDING, owner)

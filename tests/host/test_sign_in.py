@@ -62,9 +62,12 @@ async def test_a_posted_answer_is_kept_for_sixty_seconds_and_one_visit(running: 
 
 async def test_a_posted_answer_serves_its_own_connector_only(running: Running) -> None:
     browser = running.browser()
-    kept = await browser.post("/callback/posting", form={"state": "fake"}, cookies=False)
+    kept = await browser.post("/callback/posting", form={"state": "fake", "code": "fake"}, cookies=False)
     other = kept.headers["location"].replace("/posting", "/acme")
-    assert (await browser.get(other)).status_code == 400
+    refused = await browser.get(other)
+    assert (refused.status_code, "transaction_expired" in refused.text) == (400, True)
+    own = await browser.get(kept.headers["location"])
+    assert (own.status_code, "state_mismatch" in own.text) == (400, True)
 
 
 async def test_a_posted_answer_that_is_no_form_or_too_long_is_refused(running: Running) -> None:

@@ -110,12 +110,26 @@ async def test_the_form_works_in_a_browser_without_fetch_metadata(running: Runni
 
 
 async def test_another_person_s_pending_decision_is_of_no_use(running: Running) -> None:
-    _, form, _ = await meet_bob(running)
+    browser, form, _ = await meet_bob(running)
     bob = running.browser()
     await bob.sign_in()
     token = (await bob.user())["csrfToken"]
     answer = await bob.post("/switch", form={**form, "csrf_token": token, "choice": "switch"})
     assert answer.status_code == 400
+    assert (await browser.post("/switch", form={**form, "choice": "switch"})).status_code == 303
+    assert await name(browser) == "Bob Example"
+
+
+async def test_who_switches_late_is_not_taken_for_freshly_signed_in(running: Running) -> None:
+    browser, form, _ = await meet_bob(running)
+    running.clock.now += 590
+    await browser.post("/switch", form={**form, "choice": "switch"})
+    assert await name(browser) == "Bob Example"
+    running.clock.now += 9
+    assert (await browser.form("/account/link", connector="posting")).status_code == 200
+    running.clock.now += 2
+    refused = await browser.form("/account/link", connector="posting")
+    assert (refused.status_code, "reauthentication_required" in refused.text) == (403, True)
 
 
 async def test_nobody_signed_in_has_nothing_to_decide(running: Running) -> None:

@@ -17,8 +17,9 @@ from connectors_core.transaction import Purpose
 
 from ..errors import HostError
 from ..host import Host
-from ..linking import is_recent
+from ..linking import is_recent, may_link
 from ..sessions import Session
+from ..unkept import abandon
 from . import completed_json
 from .records import Record, Status
 
@@ -38,6 +39,8 @@ async def conclude(host: Host, record: Record, completed: Completed) -> None:
         **{name: value for name, value in record.content.items() if name != "binding"},
         "completed": completed_json.written(completed),
     }
+    # What is not used by then is revoked; where it was, a live grant keeps the provider from being told.
+    await abandon(host, completed, after=max(0.0, record.expires_at - host.clock()))
     if not await host.records.verify(record, purpose=purpose, content=content):
         raise TransactionConsumed("this verification was already completed")
 
@@ -51,6 +54,8 @@ async def _proven(host: Host, record: Record, completed: Completed) -> Purpose:
         return record.purpose
     if identity is not None and not mine:
         raise IdentityAlreadyLinked("this account is linked to somebody else")
+    if not mine and not may_link(host.hub.connector(completed.connector)):
+        raise mismatch()
     return record.purpose or (Purpose.TOKENS if mine else Purpose.LINK)
 
 
@@ -89,7 +94,8 @@ async def use(host: Host, record: Record) -> None:
 async def require_recent(request: Request, session: Session) -> None:
     """Raise HostError (reauthentication_required) unless the sign-in is recent, or the header names a
 
-    fresh record of an account that is the person's already; that one is consumed.
+    fresh record that was begun to reauthenticate; that one is consumed. One for tokens does not serve:
+    its provider was not asked to have the person prove anything.
     """
     host = Host.of(request)
     if is_recent(host, session):
@@ -98,8 +104,8 @@ async def require_recent(request: Request, session: Session) -> None:
     record_id = request.headers.get(HEADER)
     if not record_id:
         raise needed
-    purposes = (Purpose.REAUTHENTICATE, Purpose.TOKENS)
     try:
-        await use(host, await proven(host, record_id, owner=session.owner, purposes=purposes))
+        record = await proven(host, record_id, owner=session.owner, purposes=(Purpose.REAUTHENTICATE,))
+        await use(host, record)
     except (HostError, CallbackRejected):
         raise needed from None

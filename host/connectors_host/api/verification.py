@@ -19,6 +19,7 @@ from ..errors import HostError
 from ..host import Host
 from ..linking import linkable
 from ..sealing import kind_for, new_value
+from ..unkept import kept_or_abandoned
 from .bodies import optional_text, read_json, text
 from .caller import calling
 from .client_state import check_state, with_state
@@ -82,7 +83,8 @@ async def verify(request: Request) -> Response:
             binding=record.content["binding"],
             owner=caller.owner,
         )
-        await conclude(host, record, completed)
+        async with kept_or_abandoned(host, completed):
+            await conclude(host, record, completed)
     return JSONResponse({"verificationRecordId": record.id})
 
 

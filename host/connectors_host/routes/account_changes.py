@@ -23,6 +23,7 @@ from ..linking import linkable, require_recent
 from ..linking import unlink as unlink_identity
 from ..pages import Pages, name_in
 from ..personal_data import delete_account
+from ..sealing import kind_for
 from ..sessions import Session
 from .account import person
 from .returned import ACCOUNT
@@ -117,8 +118,9 @@ async def leave(request: Request) -> Response:
     """``GET /account/continue?h=…``: on to the provider."""
     host = Host.of(request)
     session, _ = await person(request, host)
-    kept = await host.hub.take_handle(LEAVING, request.query_params.get("h", ""))
-    if kept is None or kept["owner"] != session.owner:
+    kind = kind_for(LEAVING, session.owner)
+    kept = await host.hub.take_handle(kind, request.query_params.get("h", ""))
+    if kept is None:
         raise HostError("transaction_expired", "this way to the provider is used or another's")
     return RedirectResponse(kept["uri"], status_code=302)
 
@@ -167,8 +169,8 @@ async def _leaving(
         refresh_token_stored=state.has_refresh_token if state else False,
         data={ACCOUNT: about, "return_to": "/account"},
     )
-    kept = {"uri": started.uri, "owner": session.owner}
-    handle = await host.hub.put_handle(LEAVING, kept, lifetime=LEAVING_LIFETIME)
+    kind = kind_for(LEAVING, session.owner)
+    handle = await host.hub.put_handle(kind, {"uri": started.uri}, lifetime=LEAVING_LIFETIME)
     response = cast("Pages", request.app.state.pages).render(
         request,
         "leaving.html",

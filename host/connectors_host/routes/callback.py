@@ -19,7 +19,9 @@ from ..forms import read_body
 from ..host import Host, signs_in
 from ..pages import Pages, name_in
 from ..pending import put_pending
+from ..sealing import kind_for
 from ..sessions import Session
+from ..unkept import kept_or_abandoned
 from .arrival import arrive
 from .returned import ACCOUNT, returned
 
@@ -60,10 +62,11 @@ async def callback(request: Request) -> Response:
 async def _verified(request: Request, host: Host, entry: ConnectorEntry, completed: Completed) -> Response:
     """What a signed-in person began through the API: ``complete`` has held the session to its owner."""
     record_id = completed.data.get("verification")
-    if completed.owner is None or not isinstance(record_id, str):
-        raise HostError("invalid_request", "this authorization is not a sign-in")
-    record = await host.records.find(record_id, owner=completed.owner)
-    await conclude(host, record, completed)
+    async with kept_or_abandoned(host, completed):
+        if completed.owner is None or not isinstance(record_id, str):
+            raise HostError("invalid_request", "this authorization is not a sign-in")
+        record = await host.records.find(record_id, owner=completed.owner)
+        await conclude(host, record, completed)
     pages = cast("Pages", request.app.state.pages)
     return pages.render(request, "verified.html", provider=name_in(request, entry.name, entry.id))
 
@@ -76,8 +79,8 @@ async def _keep(request: Request) -> Response:
     host = Host.of(request)
     connector_id = host.connector(request.path_params["connector_id"]).id
     body = await read_body(request)
-    data = {"connector": connector_id, "body": body.decode("latin-1")}
-    handle = await host.hub.put_handle(POSTED, data, lifetime=POSTED_LIFETIME)
+    data = {"body": body.decode("latin-1")}
+    handle = await host.hub.put_handle(kind_for(POSTED, connector_id), data, lifetime=POSTED_LIFETIME)
     location = f"/callback/{quote(connector_id, safe='')}?{urlencode({'h': handle})}"
     return RedirectResponse(location, status_code=303)
 
@@ -86,8 +89,8 @@ async def _received(request: Request, host: Host, connector_id: str) -> bytes:
     """The answer as the provider sent it, from the query or from the POST before."""
     if [*request.query_params.keys()] != ["h"] or len(request.query_params.multi_items()) != 1:
         return cast("bytes", request.scope["query_string"])
-    kept = await host.hub.take_handle(POSTED, request.query_params["h"])
-    if kept is None or kept["connector"] != connector_id:
+    kept = await host.hub.take_handle(kind_for(POSTED, connector_id), request.query_params["h"])
+    if kept is None:
         raise HostError("transaction_expired", "the posted answer is no longer kept")
     return cast("str", kept["body"]).encode("latin-1")
 

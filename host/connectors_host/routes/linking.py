@@ -17,6 +17,7 @@ from ..linking import link_to, require_recent
 from ..origins import is_foreign
 from ..pending import Pending, take_pending
 from ..sessions import Session
+from ..unkept import abandon, kept_or_abandoned
 
 
 async def linking(request: Request) -> Response:
@@ -29,10 +30,14 @@ async def linking(request: Request) -> Response:
     choice = fields.get("choice")
     if choice not in ("link", "skip"):
         raise HostError("invalid_request", "the choice is neither link nor skip")
-    waiting = await _taken(host, fields.get("handle", ""), session)
     if choice == "link":
         require_recent(host, session)
-        await link_to(host, waiting.completed, session.owner)
+    waiting = await _taken(host, fields.get("handle", ""), session)
+    if choice == "skip":
+        await abandon(host, waiting.completed)
+    else:
+        async with kept_or_abandoned(host, waiting.completed):
+            await link_to(host, waiting.completed, session.owner)
     return onward(host, waiting.completed, status=303)
 
 
@@ -45,14 +50,16 @@ async def _new(request: Request, host: Host, fields: dict[str, str]) -> Response
         raise HostError("csrf_failed", "the form belongs to another browser or page")
     if fields.get("choice") != "new":
         raise HostError("unauthenticated", headers={"WWW-Authenticate": "Session"})
-    completed = (await _taken(host, handle, None)).completed
-    host.sign_in_connector(completed.connector)
-    identity = await host.hub.find_identity(completed)
-    if identity is not None:
-        owner = await recognise(host, completed, identity)
-    else:
-        owner = await sign_up(host, completed)
-    session = await start_session(host, completed, owner=owner)
+    waiting = await _taken(host, handle, None)
+    completed = waiting.completed
+    async with kept_or_abandoned(host, completed):
+        host.sign_in_connector(completed.connector)
+        identity = await host.hub.find_identity(completed)
+        if identity is not None:
+            owner = await recognise(host, completed, identity)
+        else:
+            owner = await sign_up(host, completed)
+        session = await start_session(host, completed, owner=owner, authenticated_at=waiting.since)
     response = onward(host, completed, session, status=303)
     host.cookies.clear(response, PENDING)
     return response

@@ -11,6 +11,7 @@ from connectors_core.transaction import Purpose
 from ..errors import HostError
 from ..host import Host
 from ..linking import link_to
+from ..unkept import kept_or_abandoned
 
 ACCOUNT = "account"
 """Member of a transaction's data: what was begun at ``/account``."""
@@ -18,6 +19,11 @@ ACCOUNT = "account"
 
 async def returned(host: Host, completed: Completed) -> Response:
     """Link, or renew the grant of an identity; ``complete`` has held the session to who began."""
+    async with kept_or_abandoned(host, completed):
+        return await _returned(host, completed)
+
+
+async def _returned(host: Host, completed: Completed) -> Response:
     owner = completed.owner
     if owner is None:
         raise HostError("invalid_request", "this authorization was begun for nobody")

@@ -11,6 +11,7 @@ from ..errors import HostError
 from ..forms import read_form
 from ..host import Host
 from ..pending import take_pending
+from ..unkept import abandon
 from .arrival import arrive
 
 
@@ -30,9 +31,10 @@ async def switch(request: Request) -> Response:
         raise HostError("transaction_expired", "there is nothing left to decide")
     completed = waiting.completed
     if choice == "stay":
+        await abandon(host, completed)
         return onward(host, completed, status=303)
     host.sign_in_connector(completed.connector)
-    response = await arrive(request, host, completed, instead_of=session)
+    response = await arrive(request, host, completed, instead_of=session, before=waiting)
     if response.status_code == 302:
         response.status_code = 303
     return response

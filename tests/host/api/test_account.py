@@ -126,13 +126,20 @@ class TestRecentSignIn:
         ):
             assert (answer.status_code, answer.json()["code"]) == (403, "reauthentication_required")
 
-    @pytest.mark.parametrize("purpose", ["reauthenticate", "tokens"])
-    async def test_a_record_of_an_own_account_serves_once(self, late: App, purpose: str) -> None:
-        record = await late.verified(purpose=purpose)
+    async def test_a_record_of_an_own_account_serves_once(self, late: App) -> None:
+        record = await late.verified(purpose="reauthenticate")
         headers = {"logto-verification-id": record}
         assert (await late.fetch("DELETE", f"{IDENTITIES}/posting", headers=headers)).status_code == 204
         again = await late.fetch("DELETE", "/my-account", headers=headers)
         assert (again.status_code, again.json()["code"]) == (403, "reauthentication_required")
+
+    @pytest.mark.parametrize("purpose", [{"purpose": "tokens"}, {}], ids=["tokens", "derived"])
+    async def test_a_record_for_tokens_proves_nothing_of_who_sits_there(
+        self, late: App, purpose: dict[str, str]
+    ) -> None:
+        headers = {"logto-verification-id": await late.verified(**purpose)}
+        refused = await late.fetch("DELETE", f"{IDENTITIES}/posting", headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (403, "reauthentication_required")
 
     async def test_another_persons_record_does_not(self, late: App, served: Running) -> None:
         served.at_the_provider_sits(BOB)
@@ -237,6 +244,6 @@ class TestAccount:
         running = await start_api(acme='token_storage = true\nlinking = "never"')
         app = await (await Page.signed_in(running)).token()
         running.at_the_provider_sits(SECOND)
-        record = await app.verified()
-        refused = await app.fetch("POST", IDENTITIES, {"newIdentifierVerificationRecordId": record})
-        assert refused.status_code == 404
+        begun = await app.begin()
+        refused = await app.verify(begun, await app.visit(begun))
+        assert (refused.status_code, refused.json()["code"]) == (422, "verification_mismatch")
