@@ -38,7 +38,9 @@ function make(issuer, signingKeys) {
       email: ['email', 'email_verified'],
       phone: ['phone_number', 'phone_number_verified'],
     },
-    features: { revocation: { enabled: true } },
+    features: { revocation: { enabled: true }, backchannelLogout: { enabled: true } },
+    // It guards itself against private addresses, and the host under test is on one.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     cookies: { keys: ['not-a-secret'] },
     rotateRefreshToken: true,
     ttl: { AccessToken: 3600, AuthorizationCode: 60, IdToken: 3600, RefreshToken: 86400,
