@@ -14,7 +14,7 @@ from connectors_core.grants import GrantRef, GrantState, SealedRow
 from connectors_core.tokens import TokenSet
 from connectors_core.vault import record
 from connectors_core.vault.contents import Contents, dump
-from connectors_core.vault.rows import _values
+from connectors_core.vault.rows import values_of
 
 TENANT, CONNECTOR, ISSUER = "default", "acme", "https://login.acme.example"
 URLS = bytes(32)
@@ -60,7 +60,7 @@ def rows(count: int, key: bytes, kid: str) -> Iterator[tuple[Values, Values]]:
         row = SealedRow(
             state=state.describing(tokens), kind=KIND, wrapped_dek=sealed.wrapped_dek, payload=sealed.payload
         )
-        yield _identity(ref), _values(row)
+        yield _identity(ref), values_of(row)
 
 
 def _identity(ref: GrantRef) -> Values:

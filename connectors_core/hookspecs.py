@@ -8,12 +8,14 @@ synchronous: choose at once, work asynchronously on what was chosen. See ``docs/
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
 import pluggy
 
 from .events import Event
+from .grants import KeyProvider
 
 PROJECT = "connectors_core"
 
@@ -31,13 +33,30 @@ DISCARD: Final = Discard.DISCARD
 """Answer of ``select_token_store``: keep no tokens of this grant anywhere."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultAt:
+    """A vault besides the hub's own: the URL of its database, and its keys.
+
+    ``keys`` are a key provider or what ``vault_keys`` may name; None for the hub's. Which of them
+    wraps, that database says.
+    """
+
+    database: str = field(repr=False)
+    keys: KeyProvider | str | None = None
+
+
 @hookspec(firstresult=True)
 def select_token_store(owner: str, connector: str) -> Any:
     """Choose where the tokens of ``owner`` from ``connector`` (its id) are kept.
 
-    Return a token store, ``DISCARD`` to keep none, or None to leave the choice to the next plugin,
-    at last to the vault.
+    Return the name of a vault that ``register_vaults`` names, a token store, ``DISCARD`` to keep
+    none, or None to leave the choice to the next plugin, at last to the hub's own vault.
     """
+
+
+@hookspec
+def register_vaults() -> Mapping[str, VaultAt]:  # type: ignore[empty-body]
+    """Name vaults besides the hub's own, for ``select_token_store``. A hub opens all of them."""
 
 
 @hookspec

@@ -6,18 +6,19 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotFound
+from ..errors import NotFound, VaultError
 from .output import complain, print_document, print_table, say
-from .vault_session import opened_rows
+from .vault_session import OWN, opened_rows
 
 if TYPE_CHECKING:
-    from ..grants import GrantState
-    from ..vault.rows import SqlSealedRows
+    from ..grants import GrantState, SealedRowStore
+
+    Rows = Mapping[str, SealedRowStore]
 
 PAGE = 500
 DEFAULT_TENANT = "default"
@@ -51,12 +52,14 @@ class Tokens:
 async def _list(arguments: argparse.Namespace) -> int:
     now = time.time()
     async with opened_rows(arguments) as rows:
-        told = [_told(state, now) async for state in _all(rows, arguments.target)]
+        told = [_told(state, vault, now) async for vault, state in _all(rows, arguments.target)]
     if arguments.json:
         print_document({"tokens": told})
     elif told:
-        names = ("owner", "target", "status", "reason", "scopes", "expires", "updated")
-        print_table(names, [_cells(each) for each in told])
+        names = ["owner", "target", "status", "reason", "scopes", "expires_at", "updated_at"]
+        names += ["vault"] if len(rows) > 1 else []
+        heads = [name.removesuffix("_at") for name in names]
+        print_table(heads, [[_text(each[name]) for name in names] for each in told])
     else:
         complain("no tokens are stored" + (f" for {arguments.target}" if arguments.target else ""))
     return 0
@@ -65,7 +68,7 @@ async def _list(arguments: argparse.Namespace) -> int:
 async def _show(arguments: argparse.Namespace) -> int:
     async with opened_rows(arguments) as rows:
         found = await _of(rows, arguments.owner, arguments.target)
-    told = [_told(state, time.time()) for state in found]
+    told = [_told(state, vault, time.time()) for vault, state in found]
     if arguments.json:
         print_document({"tokens": told})
         return 0
@@ -84,49 +87,57 @@ async def _revoke(arguments: argparse.Namespace) -> int:
     async with opened_rows(arguments) as rows:
         found = await _of(rows, arguments.owner, arguments.target)
         if arguments.identity:
-            found = [state for state in found if state.ref.identity == arguments.identity]
+            found = [each for each in found if each[1].ref.identity == arguments.identity]
         if len(found) != 1:
-            ids = ", ".join(state.ref.identity for state in found)
+            ids = ", ".join(state.ref.identity for _, state in found)
             complain(
                 f"error: {len(found)} identities match{f' ({ids}); choose with --identity' if ids else ''}"
             )
             return 1
-        identity = found[0].ref.identity
+        vault, identity = found[0][0], found[0][1].ref.identity
         with redirect_stdout(sys.stderr):  # a plugin may print while it is imported
             hub = Hub.from_config(arguments.config)
-        async with hub:
-            if await hub.revoke_tokens(identity, owner=arguments.owner):
-                outcomes = [each.outcome.value for each in await hub.drain_revocations()]
-                say("forgotten" + (f"; providers told: {', '.join(outcomes)}" if outcomes else ""))
-                return 0
+        if any(entry.settings.token_storage for entry in hub.connectors()):
+            async with hub:
+                if await hub.revoke_tokens(identity, owner=arguments.owner):
+                    outcomes = [each.outcome.value for each in await hub.drain_revocations()]
+                    say("forgotten" + (f"; providers told: {', '.join(outcomes)}" if outcomes else ""))
+                    return 0
         # The connector stores no tokens any more, so there is nobody left who could tell the provider.
-        await rows.delete(DEFAULT_TENANT, identity, kind=TOKENS, now=time.time())
+        await rows[vault].delete(DEFAULT_TENANT, identity, kind=TOKENS, now=time.time())
     say("forgotten; the provider was not told, as no connector stores these tokens any more")
     return 0
 
 
-async def _all(rows: SqlSealedRows, target: str | None) -> AsyncIterator[GrantState]:
+async def _all(rows: Rows, target: str | None) -> AsyncIterator[tuple[str, GrantState]]:
     from ..vault.vault import TOKENS
 
-    after = ("", "")
-    while page := await rows.listed(DEFAULT_TENANT, kind=TOKENS, target=target, after=after, most=PAGE):
-        for state in page:
-            yield state
-        after = (page[-1].ref.owner, page[-1].ref.identity)
+    for vault, its in rows.items():
+        listed = getattr(its, "listed", None)
+        if listed is None:
+            raise VaultError("this plugin's store of sealed rows cannot list; connectors tokens show can")
+        after = ("", "")
+        while page := await listed(DEFAULT_TENANT, kind=TOKENS, target=target, after=after, most=PAGE):
+            for state in page:
+                yield vault, state
+            after = (page[-1].ref.owner, page[-1].ref.identity)
 
 
-async def _of(rows: SqlSealedRows, owner: str, target: str) -> list[GrantState]:
+async def _of(rows: Rows, owner: str, target: str) -> list[tuple[str, GrantState]]:
     from ..vault.vault import TOKENS
 
     found = [
-        state for state in await rows.states(DEFAULT_TENANT, owner, kind=TOKENS) if state.ref.target == target
+        (vault, state)
+        for vault, its in rows.items()
+        for state in await its.states(DEFAULT_TENANT, owner, kind=TOKENS)
+        if state.ref.target == target
     ]
     if not found:
         raise NotFound(f"no tokens of {owner} are stored for {target}")
     return found
 
 
-def _told(state: GrantState, now: float) -> dict[str, Any]:
+def _told(state: GrantState, vault: str, now: float) -> dict[str, Any]:
     """What may be shown of a grant; read without a key, so as true as the database."""
     return {
         "owner": state.ref.owner,
@@ -150,12 +161,8 @@ def _told(state: GrantState, now: float) -> dict[str, Any]:
         "failures": state.failures,
         "generation": state.generation,
         "key": state.kid,
+        "vault": None if vault == OWN else vault,
     }
-
-
-def _cells(told: dict[str, Any]) -> Sequence[str]:
-    names = ("owner", "target", "status", "reason", "scopes", "expires_at", "updated_at")
-    return [_text(told[name]) for name in names]
 
 
 def _text(value: Any) -> str:

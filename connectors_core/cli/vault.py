@@ -23,6 +23,7 @@ class VaultCommand:
     help = "show and change the vault's keys, move rows under the active one, open every row"
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--vault", metavar="NAME", help="one that a plugin names; else the hub's own")
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
         def add(name: str, text: str, **options: Any) -> argparse.ArgumentParser:
@@ -107,9 +108,13 @@ async def _status(session: Session, json: bool) -> int:
             {"host": host.name, "kids": sorted(host.kids), "age": round(host.age), "live": host.live}
             for host in hosts
         ]
-        print_document({"keys": keys_told, "hosts": hosts_told, "problem": trouble})
+        others = [name for name in session.others if name]
+        print_document({"keys": keys_told, "hosts": hosts_told, "problem": trouble, "other_vaults": others})
     else:
         _print_keys(keys_told, live=sum(host.live for host in hosts))
+        if session.others:
+            names = ", ".join(f"--vault {name}" if name else "the hub's own" for name in session.others)
+            complain(f"there are other vaults, with keys of their own: {names}")
     if trouble:
         complain(f"error: {trouble}")
     lost = [told["kid"] for told in keys_told if told["rows"] and not told["usable"]]

@@ -4,43 +4,52 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import load_host_settings
-from ..errors import ConfigurationError, Problem
+from ..errors import ConfigurationError, NotFound, Problem
 from .installed_types import registry
 from .output import complain
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from ..config import HostSettings
+    from ..grants import KeyProvider, SealedRowStore
+    from ..hookspecs import VaultAt
+    from ..registry.plugins import Plugins
     from ..storage.database import OpenDatabase
     from ..vault.hosts import Hosts
     from ..vault.key_changes import KeyChanges
     from ..vault.key_states import KeyStates
     from ..vault.opening import HostKeys
-    from ..vault.rows import SqlSealedRows
     from ..vault.sources import KeySource
 
+OWN = ""
+"""How the hub's own vault is called among those that plugins name."""
 REMOTE_WORKERS = 16
 """How many questions to a key service are under way at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One command's view of a vault. ``folder`` is where the configuration's relative paths begin."""
+    """One command's view of a vault. ``folder`` is where the configuration's relative paths begin.
+
+    ``others`` are the names of the vaults that the command does not see.
+    """
 
     database: OpenDatabase
-    rows: SqlSealedRows
+    rows: SealedRowStore
     states: KeyStates
     hosts: Hosts
     changes: KeyChanges
     source: KeySource
     folder: Path
+    others: Sequence[str] = ()
 
     async def load(self) -> HostKeys:
         """The keys that are here, unchecked."""
@@ -87,21 +96,25 @@ class Session:
 
 @asynccontextmanager
 async def opened(arguments: argparse.Namespace) -> AsyncIterator[Session]:
-    """Open the vault that the configuration names. Raises ConfigurationError, StorageError."""
+    """Open the vault that the configuration names, or ``--vault`` among those that plugins name.
+
+    Raises ConfigurationError, NotFound, StorageError.
+    """
     from ..vault.hosts import Hosts
     from ..vault.key_changes import KeyChanges
     from ..vault.key_states import KeyStates
-    from ..vault.sources import read_source
 
-    host = load_host_settings(arguments.config)
-    if host.vault_keys is None:
-        problem = Problem(
-            ("host", "vault_keys"), "is missing", "connectors init writes a key file", str(arguments.config)
-        )
-        raise ConfigurationError([problem])
-    folder = arguments.config.parent
-    source = read_source(host.vault_keys, folder=folder, plugins=registry(arguments).plugins.key_providers())
-    async with _opened_database(host.database) as (database, rows, shared):
+    host, plugins = load_host_settings(arguments.config), _plugins(arguments)
+    vaults = plugins.vaults()
+    if arguments.vault is not None and arguments.vault not in vaults:
+        known = ", ".join(sorted(vaults)) or "none"
+        raise NotFound(f"no plugin names a vault {arguments.vault}; those that are named: {known}")
+    place = vaults.get(arguments.vault)
+    keys = None if place is None else place.keys
+    # What a plugin says is relative to where the process runs, as it is for a hub.
+    folder = arguments.config.parent if keys is None else Path()
+    source = _source(arguments, keys or host.vault_keys, folder, plugins)
+    async with _opened_rows(host, place, plugins) as (database, rows, shared):
         states, hosts = KeyStates(database), Hosts(database, shared=shared)
         yield Session(
             database=database,
@@ -111,27 +124,66 @@ async def opened(arguments: argparse.Namespace) -> AsyncIterator[Session]:
             changes=KeyChanges(database, rows, states, hosts, shared=shared),
             source=source,
             folder=folder,
+            others=[name for name in (OWN, *vaults) if name != (arguments.vault or OWN)],
         )
 
 
 @asynccontextmanager
-async def opened_rows(arguments: argparse.Namespace) -> AsyncIterator[SqlSealedRows]:
-    """The rows alone, for what needs no key. Raises ConfigurationError, StorageError."""
-    async with _opened_database(load_host_settings(arguments.config).database) as (_, rows, _):
-        yield rows
+async def opened_rows(arguments: argparse.Namespace) -> AsyncIterator[Mapping[str, SealedRowStore]]:
+    """The rows of every vault by its name, the hub's own by ``OWN``, for what needs no key.
+
+    Raises ConfigurationError, StorageError.
+    """
+    host, plugins = load_host_settings(arguments.config), _plugins(arguments)
+    places: dict[str, VaultAt | None] = {OWN: None, **plugins.vaults()}
+    async with AsyncExitStack() as opened:
+        found = {}
+        for name, place in places.items():
+            _, found[name], _ = await opened.enter_async_context(_opened_rows(host, place, plugins))
+        yield found
+
+
+def _plugins(arguments: argparse.Namespace) -> Plugins:
+    with redirect_stdout(sys.stderr):  # a plugin may print while it is imported
+        return registry(arguments).plugins
+
+
+def _source(
+    arguments: argparse.Namespace, keys: KeyProvider | str | None, folder: Path, plugins: Plugins
+) -> KeySource:
+    from ..vault.sources import KeySource, read_source
+
+    if keys is None:
+        problem = Problem(
+            ("host", "vault_keys"), "is missing", "connectors init writes a key file", str(arguments.config)
+        )
+        raise ConfigurationError([problem])
+    if isinstance(keys, str):
+        return read_source(keys, folder=folder, plugins=plugins.key_providers())
+    return KeySource(reference="what the plugin gave", kind="held", load=lambda: keys)
 
 
 @asynccontextmanager
-async def _opened_database(url: str) -> AsyncIterator[tuple[OpenDatabase, SqlSealedRows, bool]]:
+async def _opened_rows(
+    host: HostSettings, place: VaultAt | None, plugins: Plugins
+) -> AsyncIterator[tuple[OpenDatabase, SealedRowStore, bool]]:
     from ..storage.database import open_database
     from ..storage.migrations import prepare
     from ..storage.sqlite import SqliteDatabase
+    from ..vault.detached import DetachedSealedRows
     from ..vault.rows import SqlSealedRows
+    from ..vault.sources import open_sealed_rows
 
-    database = open_database(url)
-    try:
+    async with AsyncExitStack() as opened:
+        database = open_database(host.database if place is None else place.database)
+        opened.push_async_callback(database.aclose)
         await prepare(database)
         shared = not isinstance(database, SqliteDatabase)
-        yield database, SqlSealedRows(database, shared=shared), shared
-    finally:
-        await database.aclose()
+        rows: SealedRowStore = SqlSealedRows(database, shared=shared)
+        if place is not None:
+            rows = DetachedSealedRows(database, shared=shared)
+        elif host.sealed_rows is not None:
+            rows = open_sealed_rows(host.sealed_rows, plugins.token_stores())
+            if close := getattr(rows, "aclose", None):
+                opened.push_async_callback(close)
+        yield database, rows, shared

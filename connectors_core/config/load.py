@@ -116,6 +116,7 @@ class _Reader:
             self._problems += group_problems(*made, self._made[:index], source=self._source)
         apps = self._each("apps", self._app)
         self._key_source(host, registry)
+        self._sealed_rows(host, registry)
         self._unreadable_targets(apps)
         self._exposed_literals()
         if strict:
@@ -148,12 +149,13 @@ class _Reader:
             key = place[0]
             if key == "vault_keys":
                 continue
-            secret = key == "admin_token" or (key == "database" and _has_password(value))
+            is_url = key in ("database", "sealed_rows")
+            secret = key == "admin_token" or (is_url and _has_password(value))
             text = self._references.resolve(value, ("host", *map(str, place)), secret=secret)
             changes[place] = text
             if text is None:
                 unresolved.add(key)
-            elif key == "database" and _has_password(text):
+            elif is_url and _has_password(text):
                 self._references.secrets.add(text)
         resolved = replaced(self._host_table, changes)
         for key in unresolved:
@@ -237,6 +239,20 @@ class _Reader:
             return
         cure = "connectors init writes a key file"
         self._problems.append(Problem(("host", "vault_keys"), message, cure, self._source))
+
+    def _sealed_rows(self, host: HostSettings | None, registry: Registry) -> None:
+        if host is None or host.sealed_rows is None:
+            return
+        scheme = host.sealed_rows.partition(":")[0]
+        try:
+            named = sorted(registry.plugins.token_stores())
+        except ConnectorMisconfigured as error:
+            self._problems.append(Problem(("host", "sealed_rows"), str(error), source=self._source))
+            return
+        if scheme not in named:
+            cure = f"schemes that plugins name: {', '.join(named) or 'none'}"
+            message = "no plugin keeps sealed rows at a URL of that scheme"
+            self._problems.append(Problem(("host", "sealed_rows"), message, cure, self._source))
 
     def _unreadable_targets(self, apps: Mapping[str, AppSettings]) -> None:
         known = set(self._targets.values())

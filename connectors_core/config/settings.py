@@ -51,11 +51,15 @@ class RateLimits(Settings):
 
 
 class HostSettings(Settings):
-    """``[host]``. Durations are in seconds. ``vault_keys`` is a key source, not the keys."""
+    """``[host]``. Durations are in seconds. ``vault_keys`` is a key source, not the keys.
+
+    ``sealed_rows`` is the URL of a plugin's store (``register_token_stores``), None for ``database``.
+    """
 
     base_url: Origin = "http://127.0.0.1:8000"
     database: DatabaseUrl = Field("sqlite:///connectors.db", repr=False)
     vault_keys: KeySource | None = None
+    sealed_rows: str | None = Field(None, repr=False)
     admin_token: SecretStr | None = None
     secure_cookies: Flag = True
     allow_private_network: Flag = False

@@ -89,6 +89,7 @@ class Hub(Tenant):
             configuration = load_configuration(configuration)
         options.setdefault("database", configuration.host.database)
         options.setdefault("keys", _key_source(configuration))
+        options.setdefault("sealed_rows", configuration.host.sealed_rows)
         options.setdefault("allow_private_network", configuration.host.allow_private_network)
         hub = cls(configuration.registry, **options)
         for connector_id, settings in configuration.connectors.items():
@@ -107,7 +108,7 @@ class Hub(Tenant):
         return self
 
     async def _open(self) -> None:
-        from .keeping import open_keeping
+        from .opening import open_keeping
 
         shared = self._shared
         if self._url is None:
@@ -141,7 +142,7 @@ class Hub(Tenant):
         try:
             await shared.sweeper.settled()
             if keeping is not None:
-                await keeping.stop()
+                await keeping.aclose()
             if self._own_sender is not None:
                 await self._own_sender.aclose()
         finally:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -14,20 +15,20 @@ from urllib.parse import urlsplit
 from pydantic import AnyUrl, BaseModel
 
 from ..connector import Connector, Revokes
-from ..errors import ConfigurationError, ConnectorError, ConnectorMisconfigured, Problem, TokenEndpointError
+from ..errors import ConnectorError, ConnectorMisconfigured, TokenEndpointError
 from ..events import Event
-from ..grants import GrantRef, GrantState, KeyProvider, LinkedRow, SealedRowStore, TokenStore
+from ..grants import GrantRef, GrantState, LinkedRow, TokenStore
 from ..hookspecs import DISCARD
 from ..merge import ALIVE
 from ..metadata import ServerMetadata
 from ..profile import IdentityKey
-from ..tokens import TokenSet
+from ..tokens import EMPTY, TokenSet
 from ..vault.outbox import Outcome, Told, drain
 from .entry import ConnectorEntry
 
 if TYPE_CHECKING:
     from ..flow import Completed
-    from ..stores import Database, Identity
+    from ..stores import Identity
     from ..vault import Vault
     from ..vault.hosts import Heartbeat
     from .shared import Shared
@@ -50,19 +51,31 @@ DRAIN_EVERY = 30.0
 logger = logging.getLogger("connectors_core.tokens")
 
 
+@dataclass(frozen=True, slots=True)
+class OpenVault:
+    vault: Vault
+    heartbeat: Heartbeat
+
+
 class Keeping:
-    """``default`` keeps what no plugin sends elsewhere; None where there is no key to seal by."""
+    """``default`` keeps what no plugin sends elsewhere; None where there is no key to seal by.
+
+    ``own`` is the hub's vault, ``others`` are those that plugins name; ``databases`` are theirs.
+    """
 
     def __init__(
         self,
         shared: Shared,
         default: TokenStore | None,
         *,
-        vault: Vault | None = None,
-        heartbeat: Heartbeat | None = None,
+        own: OpenVault | None = None,
+        others: Mapping[str, OpenVault] = EMPTY,
+        databases: AsyncExitStack | None = None,
     ) -> None:
-        self._shared, self.default, self.vault = shared, default, vault
-        self._heartbeat = heartbeat
+        self._shared, self.default = shared, default
+        self.vault = own.vault if own else None
+        self._others, self._databases = others, databases or AsyncExitStack()
+        self._open = [*([own] if own else []), *others.values()]
         self._timers: list[asyncio.Task[None]] = []
 
     def keeps(self, identity: Identity) -> bool:
@@ -90,6 +103,14 @@ class Keeping:
             return None
         if chosen is None:
             return self.default
+        if isinstance(chosen, str):
+            if chosen in self._others:
+                return self._others[chosen].vault
+            raise ConnectorMisconfigured(
+                f"select_token_store named {chosen!r}, which no plugin names in register_vaults"
+                if self.vault
+                else "select_token_store named a vault, and this hub has none: it has no database or no key"
+            )
         if not isinstance(chosen, TokenStore):
             raise ConnectorMisconfigured(
                 f"select_token_store answered {type(chosen).__name__}, which is not a token store"
@@ -113,13 +134,21 @@ class Keeping:
 
     async def drain(self, *, most: int = 100) -> Sequence[Told]:
         """Tell providers of what is to be revoked, ``most`` at most, and return what became of each."""
-        if self.vault is None:
-            return []
-        told = await drain(self.vault, self._revoke, now=self._shared.clock(), most=most)
+        return [told for each in self._open for told in await self._drain(each.vault, most=most)]
+
+    async def _drain(self, vault: Vault, *, most: int = 100) -> Sequence[Told]:
+        told = await drain(vault, self._revoke, now=self._shared.clock(), most=most)
         for each in told:
             if each.outcome is not Outcome.LATER:
-                self._tell("revocation.ended", each.ref, outcome=each.outcome.value)
+                self.tell("revocation.ended", each.ref, outcome=each.outcome.value)
         return told
+
+    async def remove_connector(self, tenant: str, connector: str) -> int:
+        """Forget the tokens of all grants to a connector, in every vault; return how many."""
+        now = self._shared.clock()
+        stores = [self.default, *(each.vault for each in self._others.values())]
+        forget = [getattr(store, "remove_connector", None) for store in stores]
+        return sum([await each(tenant, connector, now=now) for each in forget if each is not None])
 
     async def abandon(self, entry: ConnectorEntry, completed: Completed, *, after: float) -> bool:
         """Have the provider told of tokens that nobody keeps; False where it cannot be, or need not."""
@@ -130,10 +159,9 @@ class Keeping:
 
     def start(self) -> None:
         """Drain now and then, and follow the keys, until ``stop``."""
-        if self.vault is not None:
-            self._timers.append(asyncio.create_task(self._drain_now_and_then()))
-        if self._heartbeat is not None:
-            self._timers.append(asyncio.create_task(self._heartbeat.run()))
+        for each in self._open:
+            self._timers.append(asyncio.create_task(self._drain_now_and_then(each.vault)))
+            self._timers.append(asyncio.create_task(each.heartbeat.run()))
 
     async def stop(self) -> None:
         timers, self._timers = self._timers, []
@@ -142,11 +170,16 @@ class Keeping:
         if timers:
             await asyncio.wait(timers)
 
-    async def _drain_now_and_then(self) -> None:
+    async def aclose(self) -> None:
+        """Stop, and close the databases of the other vaults."""
+        await self.stop()
+        await self._databases.aclose()
+
+    async def _drain_now_and_then(self, vault: Vault) -> None:
         while True:
             await asyncio.sleep(DRAIN_EVERY)
             try:
-                while len(await self.drain()) >= 100:
+                while len(await self._drain(vault)) >= 100:
                     pass
             except ConnectorError as error:
                 logger.warning("revocations wait: %s", error.code)
@@ -198,7 +231,8 @@ class Keeping:
                 return True
         return False
 
-    def _tell(self, name: str, ref: GrantRef, **detail: str) -> None:
+    def tell(self, name: str, ref: GrantRef, **detail: str) -> None:
+        """Let observers know of one fact about a grant."""
         self._shared.observe(
             Event(
                 name=name,
@@ -210,73 +244,6 @@ class Keeping:
                 detail=detail,
             )
         )
-
-
-async def open_keeping(shared: Shared, database: Database | None, keys: KeyProvider | str | None) -> Keeping:
-    """The keeping of a hub that opens. Raises ConfigurationError, KeyUnavailable, StorageError."""
-    if database is None:
-        from ..storage.memory_tokens import MemoryTokenStore
-
-        return Keeping(shared, MemoryTokenStore())
-    if keys is None:
-        return Keeping(shared, None)
-    from ..storage.sqlite import SqliteDatabase
-    from ..vault import Vault
-    from ..vault.hosts import Heartbeat, Hosts
-    from ..vault.key_states import KeyStates
-    from ..vault.rows import SqlSealedRows
-
-    states, now = KeyStates(database), shared.clock()
-    if isinstance(keys, str):
-        from ..vault.opening import open_keys
-        from ..vault.sources import read_source
-
-        plugins = shared.registry.plugins.key_providers()
-        keys = await open_keys(read_source(keys, plugins=plugins), states, now=now)
-    else:
-        await states.begin(keys, now=now)
-
-    def connector(ref: GrantRef) -> Connector | None:
-        entry = shared.connectors.get((ref.tenant, ref.connector))
-        return entry.connector if entry else None
-
-    def urls(ref: GrantRef) -> bytes | None:
-        found = connector(ref)
-        return urls_of(found) if found else None
-
-    def to_be_told(ref: GrantRef) -> bool:
-        found = connector(ref)
-        return found is not None and revokes(found)
-
-    several = not isinstance(database, SqliteDatabase)
-    rows = SqlSealedRows(database, shared=several)
-    vault = Vault(
-        rows if shared.sealed_rows is None else _sealed_rows(shared, shared.sealed_rows),
-        keys,
-        states,
-        revokes=to_be_told,
-        urls=urls,
-        broken=lambda ref: keeping._tell("seal.broken", ref),
-    )
-    heartbeat = Heartbeat(keys, Hosts(database, shared=several, clock=shared.clock))
-    keeping = Keeping(shared, vault, vault=vault, heartbeat=heartbeat)
-    keeping.start()
-    return keeping
-
-
-def _sealed_rows(shared: Shared, url: str) -> SealedRowStore:
-    scheme = url.partition(":")[0]
-    openers = shared.registry.plugins.token_stores()
-    if scheme not in openers:
-        known = ", ".join(sorted(openers)) or "none"
-        message = "no plugin keeps sealed rows at a URL of that scheme"
-        raise ConfigurationError([Problem(("sealed_rows",), message, f"schemes that plugins name: {known}")])
-    rows = openers[scheme](url)
-    if not isinstance(rows, SealedRowStore):
-        raise ConnectorMisconfigured(
-            f"register_token_stores answered {type(rows).__name__} for {scheme}, which keeps no sealed rows"
-        )
-    return rows
 
 
 def ref_of(entry: ConnectorEntry, identity: Identity) -> GrantRef:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError, NotFound, Problem, StorageError
+from ..errors import ConfigurationError, NotFound, NotLinked, Problem, StorageError
 from ..grants import GrantState, GrantStatus, InactiveReason, Occasion
 from ..stores import Identity
 from ..transaction import Purpose
@@ -59,6 +59,13 @@ class TokenFace:
         occasion = Occasion.STEP_UP if completed.purpose is Purpose.TOKENS else Occasion.SIGN_IN
         now = self._shared.clock()
         state = await store.put(ref_of(entry, identity), completed.tokens, occasion=occasion, now=now)
+        if (
+            store is not self._keeping.default
+            and await self._shared.stores.identities.get(self.name, identity.id) is None
+        ):
+            # Beside the identities a foreign key sees to that.
+            await store.remove(self.name, identity.id, now=now)
+            raise NotLinked("the identity is gone")
         self._shared.tell("tokens.stored", self.name, identity, identity.owner, occasion=occasion.value)
         return state
 
@@ -80,14 +87,13 @@ class TokenFace:
         """Take a connector out of this hub, and forget the tokens it was granted; return how many.
 
         Identities stay. The provider is told once, now, of what it is to revoke; afterwards this hub
-        no longer knows how to. Tokens that ``select_token_store`` keeps elsewhere are that store's.
+        no longer knows how to. Tokens in a store that a plugin made itself are that store's.
         Raises NotFound, StorageError; then nothing is taken out.
         """
         if self._entry(connector_id) is None:
             raise NotFound("there is no connector of that id")
         keeping, shared = self._keeping, self._shared
-        forget = getattr(keeping.default, "remove_connector", None)
-        removed: int = 0 if forget is None else await forget(self.name, connector_id, now=shared.clock())
+        removed = await keeping.remove_connector(self.name, connector_id)
         while removed and len(await keeping.drain()) >= 100:
             pass
         if entry := shared.connectors.pop((self.name, connector_id), None):

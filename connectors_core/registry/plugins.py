@@ -13,6 +13,7 @@ import pluggy
 from .. import hookspecs
 from ..errors import ConnectorMisconfigured
 from ..events import Event
+from .connector_types import IDENTIFIER
 from .installed import PLUGINS_GROUP, Installed, LoadFailure, Status, failure, installed, is_blocked, load
 
 logger = logging.getLogger("connectors_core.plugins")
@@ -56,11 +57,21 @@ class Plugins:
             raise ConnectorMisconfigured(f"the plugin cannot be used: {refused}")
 
     def select_token_store(self, owner: str, connector: str) -> Any:
-        """The first plugin's choice: a token store, ``DISCARD``, or None for the vault.
+        """The first plugin's choice: a vault's name, a token store, ``DISCARD``, or None for the hub's vault.
 
         Raises ConnectorMisconfigured where a plugin fails: tokens must not go elsewhere by accident.
         """
         return self._call("select_token_store", owner=owner, connector=connector)
+
+    def vaults(self) -> dict[str, hookspecs.VaultAt]:
+        """Vaults besides a hub's own. Raises ConnectorMisconfigured where two have one name."""
+        found: dict[str, hookspecs.VaultAt] = self._named("register_vaults")
+        for name, vault in found.items():
+            if not isinstance(vault, hookspecs.VaultAt) or not IDENTIFIER.fullmatch(str(name)):
+                raise ConnectorMisconfigured(
+                    "register_vaults must answer with names (letters, digits, '.', '_', '-') and VaultAt"
+                )
+        return found
 
     def token_stores(self) -> dict[str, Callable[[str], Any]]:
         """Sealed row stores by URL scheme. Raises ConnectorMisconfigured where two claim one."""
@@ -149,8 +160,8 @@ class Plugins:
         except BaseException as error:
             raise ConnectorMisconfigured(f"a plugin's {hook} raised {type(error).__name__}") from error
 
-    def _named(self, hook: str) -> dict[str, Callable[[str], Any]]:
-        found: dict[str, Callable[[str], Any]] = {}
+    def _named(self, hook: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
         for answer in self._call(hook):
             if not isinstance(answer, Mapping):
                 raise ConnectorMisconfigured(f"a plugin's {hook} did not return a mapping")

@@ -58,7 +58,7 @@ async def drain(vault: Vault, send: Send, *, now: float, most: int = 100) -> Seq
 
 async def _handle(vault: Vault, entry: SealedRevocation, send: Send) -> Outcome:
     ref = entry.ref
-    if await vault.rows.same_grant(ref):
+    if await vault.serves_elsewhere(ref):
         return Outcome.NEEDED
     try:
         plain, _ = await vault.open_payload(

@@ -43,6 +43,9 @@ class SqlSealedRows:
     little early or late, and never two at once.
     """
 
+    _with_deletion: Sequence[str] = ()
+    """Statements of (tenant, identity, kind) that follow the deletion of a row, in the same step."""
+
     def __init__(self, database: Database, *, shared: bool = False) -> None:
         self._database = database
         now = sql.DATABASE_CLOCK if shared else ":now"
@@ -64,7 +67,7 @@ class SqlSealedRows:
         return [grant_state(row) for row in rows]
 
     async def add(self, row: SealedRow) -> bool:
-        return bool(await self._database.fetch(sql.ADD, _values(row)))
+        return bool(await self._database.fetch(sql.ADD, values_of(row)))
 
     async def replace(
         self, row: SealedRow, *, secret_id: str, generation: int, lease_stays: bool = False
@@ -73,7 +76,7 @@ class SqlSealedRows:
         statement = sql.REPLACE_CONTENTS if row.state.secret_id == secret_id else sql.REPLACE
         if lease_stays:
             statement = sql.REPLACE_LEASED
-        return bool(await self._database.fetch(statement, {**_values(row), **old}))
+        return bool(await self._database.fetch(statement, {**values_of(row), **old}))
 
     async def acquire(
         self, tenant: str, identity: str, *, kind: str, generation: int, holder: str, ttl: float, now: float
@@ -94,7 +97,7 @@ class SqlSealedRows:
         return bool(await self._database.fetch(sql.RELEASE, held))
 
     async def commit(self, row: SealedRow, *, generation: int) -> bool:
-        return bool(await self._database.fetch(sql.COMMIT, {**_values(row), "old_generation": generation}))
+        return bool(await self._database.fetch(sql.COMMIT, {**values_of(row), "old_generation": generation}))
 
     async def fail(
         self,
@@ -126,7 +129,8 @@ class SqlSealedRows:
         if revoke:
             # The lock comes first: on PostgreSQL a refresh could else commit between the other two.
             statements = [(sql.LOCK, key), (self._queue, {**key, "now": now}), *statements]
-        return bool((await self._database.run(statements))[-1])
+        after = [(statement, key) for statement in self._with_deletion]
+        return bool((await self._database.run([*statements, *after]))[len(statements) - 1])
 
     async def queue(self, entry: SealedRevocation, *, after: float, now: float) -> bool:
         ref = entry.ref
@@ -265,7 +269,8 @@ def _key(tenant: str, identity: str, kind: str) -> dict[str, str]:
     return {"tenant": tenant, "identity": identity, "kind": kind}
 
 
-def _values(row: SealedRow) -> dict[str, Any]:
+def values_of(row: SealedRow) -> dict[str, Any]:
+    """Parameters of the statements that write a row."""
     state, ref = row.state, row.state.ref
     return {
         "tenant": ref.tenant,

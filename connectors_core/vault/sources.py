@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import ConfigurationError, Problem
-from ..grants import KeyProvider
+from ..errors import ConfigurationError, ConnectorMisconfigured, Problem
+from ..grants import KeyProvider, SealedRowStore
 from .keyring import CURE, PLACE, Keyring
 
 Kind = Literal["held", "file", "keyring", "stored", "direct"]
@@ -60,6 +60,26 @@ def read_source(
         remote = read_remote(rest)
         return KeySource(reference=reference, kind=remote.mode, load=lambda: _remote(scheme, remote.names))
     raise _refused(f"{scheme}: is not a place of keys that is known")
+
+
+def open_sealed_rows(url: str, openers: Mapping[str, Callable[[str], Any]]) -> SealedRowStore:
+    """The store that a plugin (``register_token_stores``) opens for ``url``.
+
+    Raises ConfigurationError where no plugin does, ConnectorMisconfigured where it is no such store.
+    """
+    scheme = url.partition(":")[0]
+    if scheme not in openers:
+        known = ", ".join(sorted(openers)) or "none"
+        message = "no plugin keeps sealed rows at a URL of that scheme"
+        raise ConfigurationError(
+            [Problem(("host", "sealed_rows"), message, f"schemes that plugins name: {known}")]
+        )
+    rows = openers[scheme](url)
+    if not isinstance(rows, SealedRowStore):
+        raise ConnectorMisconfigured(
+            f"register_token_stores answered {type(rows).__name__} for {scheme}, which keeps no sealed rows"
+        )
+    return rows
 
 
 def _from_os_keyring(name: str) -> Keyring:

@@ -53,7 +53,8 @@ class Vault:
     ``revokes`` tells whether a provider is to be told when the tokens of a grant go. ``urls`` is
     the digest of a connector's URLs as they are configured now, None for a connector that is not
     there: tokens granted under other URLs are not opened, so that they go to nobody else. ``broken``
-    is told of a seal that was found broken, once for each generation.
+    is told of a seal that was found broken, once for each generation. ``others`` are the rows of the
+    same hub's other vaults, which may hold sets of the same grants.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Vault:
         self._rows, self._keys, self.key_states = rows, keys, states
         self._revokes, self._urls, self._broken = revokes, urls, broken
         self._found_broken: dict[tuple[str, int], None] = {}
+        self.others: Sequence[SealedRowStore] = ()
         self.opens = 0
         self.seals = 0
 
@@ -293,7 +295,10 @@ class Vault:
 
     async def serves_elsewhere(self, ref: GrantRef) -> bool:
         """Tell whether a set of the same grant is kept, under whatever identity."""
-        return await self._rows.same_grant(ref) > 0
+        for rows in (self._rows, *self.others):
+            if await rows.same_grant(ref):
+                return True
+        return False
 
     async def touch(self, tenant: str, identity: str, *, now: float) -> None:
         await self._rows.touch(tenant, identity, kind=TOKENS, now=now, at_most_every=TOUCH_EVERY)

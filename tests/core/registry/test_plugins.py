@@ -83,6 +83,11 @@ def test_a_choice_that_fails_is_never_taken_for_none(canary: Any) -> None:
         with_plugins(Torn()).select_token_store("user:1", "google")
 
 
+def test_hook_register_vaults() -> None:
+    vaults = with_plugins(example("register_vaults")).vaults()
+    assert vaults["archive"].keys == "env:ARCHIVE_KEYS"
+
+
 def test_hook_register_token_stores() -> None:
     stores = with_plugins(example("register_token_stores")).token_stores()
     assert stores["redis"]("redis://here") == "the store at redis://here"
