@@ -11,7 +11,8 @@ PYTHON  ?= $(shell for python in python3.11 python3 python3.12 python3.13 python
 
 BIN      := $(VENV)/bin
 PIP      := $(BIN)/python -m pip --disable-pip-version-check --no-input
-MEMBERS  := $(patsubst %/pyproject.toml,%,$(wildcard connectors/*/pyproject.toml host/pyproject.toml demo/pyproject.toml))
+MEMBERS  := $(patsubst %/pyproject.toml,%,$(wildcard connectors/*/pyproject.toml embedded/pyproject.toml host/pyproject.toml \
+             demo/pyproject.toml))
 MANIFESTS := pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
 LOCAL    := -e . $(addprefix -e ./,$(MEMBERS))
 

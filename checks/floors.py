@@ -1,8 +1,9 @@
 """Check who imports whom: ``python checks/floors.py [ROOT]``.
 
 Runs the import-linter contracts of ``pyproject.toml`` and, for every member (``connectors/*``,
-``host``), the rules that need no list: a connector knows ``connectors_core`` and no sibling, the
-host knows no connector, nobody imports ``connectors_core.testing``, and both use public names alone.
+``embedded``, ``host``), the rules that need no list: a connector knows ``connectors_core`` and no
+sibling, host and embedded sign-in know no connector and not each other, nobody imports
+``connectors_core.testing``, and all use public names alone.
 ``demo`` puts them all together, with a provider of ``connectors_core.testing``; nobody imports it.
 A name is public when its module is ``connectors_core`` or one below it, nothing on the way begins
 with an underscore, and the module's ``__all__``, where there is one, lists it.
@@ -26,7 +27,7 @@ DEMO = "demo"
 
 def members(root: Path) -> dict[str, Path]:
     """The import package of every member, with the folder that holds it."""
-    folders = ("connectors/*", "demo", "host")
+    folders = ("connectors/*", "demo", "embedded", "host")
     manifests = sorted(found for each in folders for found in root.glob(f"{each}/pyproject.toml"))
     return {
         package.parent.name: manifest.parent

@@ -46,7 +46,7 @@ def environment() -> dict[str, str]:
 
 def build(dist: Path) -> list[Path]:
     """Build every member; return the wheels."""
-    members = ("connectors/*", "host", "demo")
+    members = ("connectors/*", "embedded", "host", "demo")
     manifests = [found for each in members for found in sorted(ROOT.glob(f"{each}/pyproject.toml"))]
     for folder in [ROOT, *(manifest.parent for manifest in manifests)]:
         run(sys.executable, "-m", "build", "--no-isolation", "--outdir", dist, folder)

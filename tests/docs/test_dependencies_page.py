@@ -14,6 +14,7 @@ def asked_for() -> Iterator[str]:
     for manifest in [
         ROOT / "pyproject.toml",
         *ROOT.glob("connectors/*/pyproject.toml"),
+        ROOT / "embedded/pyproject.toml",
         ROOT / "host/pyproject.toml",
         ROOT / "demo/pyproject.toml",
     ]:

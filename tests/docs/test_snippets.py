@@ -31,6 +31,8 @@ DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
     *sorted(ROOT.glob("docs/*.md")),
     *sorted(ROOT.glob("connectors/**/README.md")),
+    *sorted(ROOT.glob("embedded/README.md")),
+    *sorted(ROOT.glob("examples/README.md")),
     *sorted(ROOT.glob("host/README.md")),
 ]
 ENTRY_POINTS = {

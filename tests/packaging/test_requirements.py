@@ -13,6 +13,7 @@ LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 MANIFESTS = [
     ROOT / "pyproject.toml",
     *sorted(ROOT.glob("connectors/*/pyproject.toml")),
+    ROOT / "embedded/pyproject.toml",
     ROOT / "host/pyproject.toml",
     ROOT / "demo/pyproject.toml",
 ]
@@ -20,7 +21,7 @@ MANIFESTS = [
 LINE = re.compile(
     r"(?P<pin>[a-z0-9][a-z0-9._-]*==[0-9][a-z0-9.+!]*)( ; [^\\]+)? \\"
     r"|    --hash=sha256:[0-9a-f]{64}( \\)?"
-    r"|    #( via)?( +[a-z0-9][a-z0-9._-]*)?( \((host/|demo/|connectors/[a-z0-9-]+/)?pyproject\.toml(:[a-z]+)?\))?"
+    r"|    #( via)?( +[a-z0-9][a-z0-9._-]*)?( \((host/|demo/|embedded/|connectors/[a-z0-9-]+/)?pyproject\.toml(:[a-z]+)?\))?"
     r"|    #( via)? +-[rc] requirements/[a-z]+\.(in|txt)"
     r"|(# (The following packages were excluded from the output:|connectors-[a-z0-9-]+))?"
 )
