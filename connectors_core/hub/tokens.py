@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, NotFound, NotLinked, Problem, StorageError
-from ..grants import GrantState, GrantStatus, InactiveReason, Occasion
+from ..grants import GrantRef, GrantState, GrantStatus, InactiveReason, Occasion
 from ..stores import Identity
 from ..transaction import Purpose
 from .entry import ConnectorEntry
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class TokenStatus:
     """What is known, without a key, of the tokens of an identity.
 
-    ``state`` is None where none are kept; ``reason`` says why a grant is inactive. Not verified.
+    ``state`` is None where none are kept; ``reason`` says why a grant is inactive, which it also is
+    while its connector is set up otherwise than when it was made. Not verified.
     """
 
     identity: Identity
@@ -127,12 +128,24 @@ class TokenFace:
     def _status(self, identity: Identity, state: GrantState | None) -> TokenStatus:
         if state is not None:
             status, reason = state.status(self._shared.clock()), state.reason
+            if reason is None and self._is_changed(state.ref):
+                status, reason = GrantStatus.INACTIVE, InactiveReason.CONNECTOR_CHANGED
         else:
             entry = self._entry(identity.connector)
             kept = entry is not None and entry.settings.token_storage and self._keeping.keeps(identity)
             status = GrantStatus.INACTIVE if kept else GrantStatus.NOT_APPLICABLE
             reason = InactiveReason.NOT_STORED if kept else None
         return TokenStatus(identity=identity, status=status, reason=reason, state=state)
+
+    def _is_changed(self, ref: GrantRef) -> bool:
+        """Tell whether the grant's connector is set up otherwise now, so that no token of it is opened."""
+        from ..access.held import is_of
+        from .keeping import urls_of
+
+        entry = self._entry(ref.connector)
+        return entry is not None and not (
+            urls_of(entry.connector) == ref.urls and is_of(ref, entry.connector)
+        )
 
     def _entry(self, connector_id: str) -> ConnectorEntry | None:
         return self._shared.connectors.get((self.name, connector_id))
