@@ -59,7 +59,9 @@ class Emulation(httpx.AsyncBaseTransport):
     responses: Mapping[str, Any] = field(default_factory=dict)
     urls: list[str] = field(default_factory=list)
     unlike: dict[str, Any] = field(default_factory=dict)
-    """Answers that stand in for those of ``responses`` for now."""
+    """Answers that stand in for those of ``responses`` and of the provider's ``resources`` for now."""
+    said: dict[str, Any] = field(default_factory=dict)
+    """The JSON that ``resources`` answered last."""
 
     def endpoint(self, url: str) -> str:
         """The provider's word for an address of the real server, empty for none."""
@@ -73,18 +75,28 @@ class Emulation(httpx.AsyncBaseTransport):
         query = request.url.query.decode()
         form = request.content.decode("utf-8", "replace") if request.content else ""
         pairs = parse_qsl(query, keep_blank_values=True) + parse_qsl(form, keep_blank_values=True)
-        places = [(place, text) for text in self.responses if (place := Place.read(text)).fits(
+        texts = {*self.responses, *self.provider.resources}
+        places = [(place, text) for text in texts if (place := Place.read(text)).fits(
             request.method, url, pairs)]  # fmt: skip
-        if places:
-            _, text = max(places, key=lambda found: len(found[0].pairs))
+        text = max(places, key=lambda found: len(found[0].pairs))[1] if places else ""
+        if text in self.responses or text in self.unlike:
             return await self._answer(request, text, at_token_endpoint=self.endpoint(url) == "token")
+        if text:
+            return await self._ask(request, text)
         if endpoint := self.endpoint(url):
             target = self.provider.url(endpoint) + (f"?{query}" if query else "")
             request = httpx.Request(request.method, target, headers=request.headers, content=request.content)
         return await self.provider.transport().handle_async_request(request)
 
+    async def _ask(self, request: httpx.Request, text: str) -> httpx.Response:
+        response = await self.provider.transport().handle_async_request(request)
+        await response.aread()
+        if response.is_success:
+            self.said[text] = response.json()
+        return response
+
     async def _answer(self, request: httpx.Request, text: str, *, at_token_endpoint: bool) -> httpx.Response:
-        given = self.unlike.get(text, self.responses[text])
+        given = self.unlike[text] if text in self.unlike else self.responses[text]
         answer = given if isinstance(given, Response | Fault) else Response.json(given)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if not at_token_endpoint and (scheme != "Bearer" or not self._known(token)):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from ..connector import LogoutToken, Refreshes
+from ..connector import LogoutToken, Refreshes, Revokes
 from ..tokens import TokenSet
 from ..transaction import LIFETIME
 from .provider import Case, Provider, Scenario
@@ -34,11 +34,14 @@ class Actor:
     connector: str = "tested"
     other: str = "other"
     redirect_uri: str = "https://host.test/callback"
+    more_scope: str = ""
     secrets: list[str] = field(default_factory=list, repr=False)
 
-    async def begin(self, case: Case | None = None) -> Started:
+    async def begin(self, case: Case | None = None, *, scopes: Iterable[str] | None = None) -> Started:
         parameters = case.parameters if case else None
-        started = await self.hub.begin(self.connector, redirect_uri=self.redirect_uri, parameters=parameters)
+        started = await self.hub.begin(
+            self.connector, redirect_uri=self.redirect_uri, parameters=parameters, scopes=scopes
+        )
         sent = dict(parse_qsl(urlsplit(started.uri).query))
         self.secrets += [started.binding, *(sent[name] for name in ("state", "nonce") if name in sent)]
         return started
@@ -54,32 +57,68 @@ class Actor:
     async def meet(self, case: Case) -> Completed | TokenSet | LogoutToken:
         """Play the case's scenario; return what the last step gave, or raise what the library raises.
 
-        The case stays in force.
+        The case stays in force. One that is in force already, as a profile's, is so from the start.
         """
         match case.scenario:
             case Scenario.SIGN_IN:
-                self.provider.deviate(case.name)
+                self._put_into_force(case)
                 return await self.sign_in(case)
             case Scenario.SECOND_SIGN_IN | Scenario.HOURS_LATER:
                 await self.sign_in()
                 if case.scenario is Scenario.HOURS_LATER:
                     self.advance(HOURS)
-                self.provider.deviate(case.name)
+                self._put_into_force(case)
                 return await self.sign_in(case)
             case Scenario.REFRESH:
                 tokens = (await self.sign_in()).tokens
-                self.provider.deviate(case.name)
-                connector = self.hub.connector(self.connector).connector
-                assert isinstance(connector, Refreshes)
-                return await connector.refresh(tokens)
+                self._put_into_force(case)
+                return await self._refresh(tokens)
+            case Scenario.MORE_SCOPE | Scenario.DENIED | Scenario.SPENT_CODE:
+                self._put_into_force(case)
+                return await self._ask_again(case)
+            case Scenario.DEAD_GRANT | Scenario.REVOKE:
+                self._put_into_force(case)
+                return await self._end(case)
             case Scenario.LOGOUT:
                 await self.sign_in()
-                self.provider.deviate(case.name)
+                self._put_into_force(case)
                 token = self.provider.logout_token(sid="sid-1")
                 return await self.hub.verify_logout_token(self.connector, token)
             case _:
-                self.provider.deviate(case.name)
+                self._put_into_force(case)
                 return await self._misdeliver(case)
+
+    def _put_into_force(self, case: Case) -> None:
+        if case not in self.provider.active:
+            self.provider.put_into_force(case)
+
+    async def _refresh(self, tokens: TokenSet) -> TokenSet:
+        connector = self.hub.connector(self.connector).connector
+        assert isinstance(connector, Refreshes)
+        return await connector.refresh(tokens)
+
+    async def _ask_again(self, case: Case) -> Completed:
+        more = case.scenario is Scenario.MORE_SCOPE
+        if more:
+            await self.sign_in()
+        started = await self.begin(case, scopes=[self.more_scope] if more and self.more_scope else None)
+        if case.scenario is Scenario.DENIED:
+            self.provider.denies_with = "access_denied"
+        landed = await self.land(started)
+        if case.scenario is Scenario.SPENT_CODE:
+            self.provider.ledger.codes[dict(landed)["code"]].used = True
+        return await self.hub.complete(landed, connector=self.connector, binding=started.binding)
+
+    async def _end(self, case: Case) -> Completed | TokenSet:
+        completed = await self.sign_in()
+        if case.scenario is Scenario.REVOKE:
+            connector = self.hub.connector(self.connector).connector
+            assert isinstance(connector, Revokes)
+            await connector.revoke(completed.tokens)
+            return completed
+        for grant in self.provider.ledger.grants:
+            grant.revoked = "the person"
+        return await self._refresh(completed.tokens)
 
     async def _misdeliver(self, case: Case) -> Completed:
         started = await self.begin(case)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors_core.testing.conformance import OAuth2Conformance
-from connectors_core.testing.grid import Ability, cases_for
 from tests.docs.conftest import World
 from tests.docs.test_snippets import run
 
@@ -31,16 +27,8 @@ def test_shown_tests_pass(name: str, shown: dict[str, Any], caplog: pytest.LogCa
             getattr(kind(), test)()
         except pytest.skip.Exception:
             continue
-    for case in list(cases(kind))[::7]:
+    for case in kind().cases()[::7]:
         kind().test_case(case, caplog)
-
-
-def cases(kind: type[OAuth2Conformance]) -> Iterator[Any]:
-    async def ability() -> Ability:
-        async with kind()._acting() as actor:
-            return await Ability.of(kind()._connector(actor), actor.provider)
-
-    return cases_for(asyncio.run(ability()), kind.outcomes)
 
 
 def test_every_test_class_is_played(shown: dict[str, Any]) -> None:

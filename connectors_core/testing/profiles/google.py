@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from ...metadata import ServerMetadata
@@ -28,14 +29,13 @@ def _refusing(request: dict[str, str], provider: Provider) -> dict[str, str]:
 def _granted(grant: Grant, provider: Provider) -> Grant:
     """Consent gives a refresh token: that of the first time, and one that was asked for."""
     asked, before = grant.parameters, provider.ledger.grants_like(grant)
-    grant.scopes = _short(grant.scopes)
+    scopes = _short(grant.scopes)
     if asked.get("include_granted_scopes") == "true":
-        grant.scopes = tuple(dict.fromkeys(scope for each in (*before, grant) for scope in each.scopes))
+        scopes = tuple(dict.fromkeys((*(scope for each in before for scope in each.scopes), *scopes)))
     offline = [each for each in before if each.parameters.get("access_type") == "offline"]
     held = {scope for each in offline for scope in each.scopes}
-    consents = "consent" in asked.get("prompt", "").split() or not {*grant.scopes} <= held
-    grant.offline = asked.get("access_type") == "offline" and consents
-    return grant
+    consents = "consent" in asked.get("prompt", "").split() or not {*scopes} <= held
+    return replace(grant, scopes=scopes, offline=asked.get("access_type") == "offline" and consents)
 
 
 def _short(scopes: Iterable[str]) -> tuple[str, ...]:
@@ -77,6 +77,7 @@ GOOGLE = ProviderProfile(
         jwks_uri="https://www.googleapis.com/oauth2/v3/certs",
         revocation_endpoint="https://oauth2.googleapis.com/revoke",
     ),
+    more_scope=f"{SCOPES}calendar.readonly",
     person=Person(
         sub="110169484474386276334",
         claims={
@@ -177,6 +178,7 @@ GOOGLE = ProviderProfile(
             "google.some-scopes-refused",
             "developers.google.com/identity/protocols/oauth2/resources/granular-permissions",
             "the person unticks what goes beyond sign-in",
+            scenario=Scenario.MORE_SCOPE,
             settings={"refused_scopes": frozenset({f"{SCOPES}calendar.readonly", f"{SCOPES}calendar"})},
         ),
         quirk(

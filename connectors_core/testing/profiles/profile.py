@@ -10,7 +10,7 @@ from typing import Any
 from ...metadata import ServerMetadata
 from ..provider import Case, Person, Provider, Response, Scenario, case
 from ..provider.cases import Edit
-from ..provider.grants import Grant
+from ..provider.grants import AccessToken, Grant, Refused
 from ..provider.provider import Resource
 
 ENDPOINTS = {
@@ -32,7 +32,7 @@ class ProviderProfile:
     force; those in ``sometimes`` hold for some people or applications, and are put into force one at
     a time. ``resources`` are further addresses, as ``[METHOD ]URL``. ``unauthorized`` and
     ``forbidden`` are its API's answers to a token that is not good and not enough, ``throttled``
-    its answer to too many requests.
+    its answer to too many requests, as far as its documentation tells them.
     """
 
     name: str
@@ -42,9 +42,11 @@ class ProviderProfile:
     quirks: tuple[Case, ...]
     sometimes: tuple[Case, ...] = ()
     resources: Mapping[str, Resource] = field(default_factory=dict)
-    unauthorized: Response
-    forbidden: Response
-    throttled: Response
+    more_scope: str = ""
+    """A scope to ask somebody for who signed in already."""
+    unauthorized: Response | None = None
+    forbidden: Response | None = None
+    throttled: Response | None = None
 
     def provider(self, *, clock: Callable[[], float] = time.time, **settings: Any) -> Provider:
         """The provider under control as this one; ``settings`` (fields of ``Provider``) win over its own."""
@@ -52,19 +54,58 @@ class ProviderProfile:
         addresses = {word: url for word, url in addresses.items() if url}
         if not self.openid:
             addresses.pop("userinfo", None)
+        refusals = {"invalid_token": self.unauthorized, "insufficient_scope": self.forbidden}
         stated: dict[str, Any] = {
             "issuer": self.server.issuer or _origin(self.server),
             "openid": self.openid,
             "people": {self.person.sub: self.person},
             "addresses": addresses,
             "resources": self.resources,
-            "api_refusals": {"invalid_token": self.unauthorized, "insufficient_scope": self.forbidden},
+            "api_refusals": {error: answer for error, answer in refusals.items() if answer},
         }
         for each in self.quirks:
             stated |= each.settings
         provider = Provider(clock=clock, **{**stated, **settings})
         provider.active.extend(self.quirks)
         return provider
+
+
+def journeys(profile: ProviderProfile) -> tuple[Case, ...]:
+    """What everybody meets at every provider, where no quirk of the profile is about it."""
+    steps = [
+        quirk(f"{profile.name}.{name}", source, changes, expected, scenario=scenario)
+        for name, source, changes, expected, scenario in (
+            ("denied", "RFC 6749 §4.1.2.1", "the person says no", "access_denied", Scenario.DENIED),
+            (
+                "spent-code",
+                "RFC 6749 §4.1.2",
+                "the code was redeemed before",
+                "invalid_grant",
+                Scenario.SPENT_CODE,
+            ),
+            ("refresh", "RFC 6749 §6", "the tokens are refreshed", None, Scenario.REFRESH),
+            ("more-scope", "RFC 6749 §3.3", "more is asked for later", None, Scenario.MORE_SCOPE),
+            ("dead-grant", "RFC 6749 §5.2", "the person took it back", "invalid_grant", Scenario.DEAD_GRANT),
+            ("revoke", "RFC 7009", "the tokens are revoked", None, Scenario.REVOKE),
+        )
+    ]
+    told = {each.scenario for each in (*profile.quirks, *profile.sometimes)}
+    if profile.throttled is not None:
+        steps.append(_throttled(profile, profile.throttled))
+    return tuple(each for each in steps if each.scenario is Scenario.SIGN_IN or each.scenario not in told)
+
+
+def _throttled(profile: ProviderProfile, answer: Response) -> Case:
+    def instead(own: Response, provider: Provider) -> Response:
+        return answer
+
+    return Case(
+        name=f"{profile.name}.throttled",
+        source="its own documentation of rate limits",
+        changes=f"too many requests: status {answer.status}",
+        expected="provider_unavailable" if answer.status == 429 else "provider_error",
+        edits={"answer_token" if profile.openid else "answer_resource": instead},
+    )
 
 
 def _origin(server: ServerMetadata) -> str:
@@ -91,3 +132,9 @@ def quirk(
 def grant_of(payload: Mapping[str, Any], provider: Provider) -> Grant:
     """The grant that a token response is about."""
     return provider.ledger.access_tokens[payload["access_token"]].grant
+
+
+def open_to(access: AccessToken, *scopes: str) -> None:
+    """Raise Refused with insufficient_scope unless the token has one of ``scopes``."""
+    if not {*scopes} & {*access.scopes}:
+        raise Refused("insufficient_scope", status=403)

@@ -165,6 +165,8 @@ class Ledger:
             if policy == "strict" or late:
                 entry.grant.revoked = "refresh_token_reuse"
                 raise Refused("invalid_grant", "the refresh token was used before")
+            if policy == "single":
+                raise Refused("invalid_grant", "the refresh token was used before")
             if policy == "overlap" and any(successor.used_at is not None for successor in entry.successors):
                 raise Refused("invalid_grant", "a newer refresh token was used")
         else:

@@ -33,6 +33,8 @@ _CLAIMS_OF = {
 
 Resource = Callable[["Provider", Request, AccessToken], Any]
 """Answers a request with JSON or a ``Response``; may raise ``Refused``."""
+GrantType = Callable[["Provider", Mapping[str, str]], dict[str, Any]]
+"""Makes a token response of the form of a request; may raise ``Refused``."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,8 +44,10 @@ class Provider:
     Times are in seconds, ``clock`` gives seconds since the epoch. ``rotation`` of refresh tokens:
 
     - ``none``: the same token serves for ever;
+    - ``fresh``: each refresh gives a new one, the old ones work on;
     - ``overlap``: each refresh gives a new one, the old works until a newer was used;
     - ``grace:30``: the old works for 30 more seconds, after that its use revokes the grant;
+    - ``single``: a second use is refused;
     - ``strict``: a second use revokes the grant and all its tokens.
 
     ``callback_iss`` is RFC 9207: ``announced``, ``unannounced`` (sent without a word in the
@@ -52,9 +56,9 @@ class Provider:
     ``never``. ``keys`` sign (the first) and are published; ``extra_keys`` are published as they are.
 
     ``token_request`` is ``form`` or ``json``; ``token_answer`` too, or ``accept``: a form unless JSON
-    is asked for. ``revocation``: ``token`` (RFC 7009), or ``everything``: either token ends all that
-    the person granted, without client authentication. ``problems_shown``: a wrong authorization request
-    ends on a page instead of at the redirect URI.
+    is asked for. ``revocation``: ``token`` (RFC 7009), ``grant`` (either token ends the grant), or
+    ``everything``: either token ends all that the person granted, without client authentication.
+    ``problems_shown``: a wrong authorization request ends on a page instead of at the redirect URI.
 
     In process the provider answers at ``addresses``, by endpoint, and at those of ``resources``, as
     ``[METHOD ]URL``; behind a socket at the paths of the latter.
@@ -101,6 +105,8 @@ class Provider:
     states_scope: bool = True
     token_request: str = "form"
     token_answer: str = "json"
+    grant_types: Mapping[str, GrantType] = field(default_factory=dict)
+    """Grants of its own, by ``grant_type``."""
     revocation: str = "token"
     claims_of: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _CLAIMS_OF)
     """The claims that each scope lets out."""
@@ -113,6 +119,8 @@ class Provider:
     requests: Requests = field(default_factory=Requests)
     ledger: Ledger = field(default_factory=Ledger)
     active: list[Case] = field(default_factory=list)
+    met: set[str] = field(default_factory=set)
+    """The names of those in ``active`` that looked at a request or changed an answer so far."""
     delays: dict[str, float] = field(default_factory=dict)
     seen_assertions: set[str] = field(default_factory=set, repr=False)
     server: WireServer | None = None
@@ -133,13 +141,23 @@ class Provider:
 
     def deviate(self, name: str) -> Deviation:
         """Put a named case into force, at once; as a context manager for as long as the block runs."""
-        return Deviation(self, CASES[name])
+        return self.put_into_force(CASES[name])
+
+    def put_into_force(self, case: Case) -> Deviation:
+        """As ``deviate``, for a case of one's own."""
+        return Deviation(self, case)
 
     def edited(self, stage: str, value: Any) -> Any:
         """``value`` after the edits that the deviations in force make at ``stage``."""
         for case in self.active:
-            if stage in case.edits:
-                value = case.edits[stage](value, self)
+            if stage not in case.edits:
+                continue
+            before = value
+            if stage in ("request", "form"):
+                self.met.add(case.name)
+            value = case.edits[stage](value, self)
+            if value != before:
+                self.met.add(case.name)
         return value
 
     def answer_next(

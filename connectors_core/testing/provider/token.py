@@ -31,6 +31,8 @@ def token(provider: Provider, request: Request, recorded: Recorded) -> Response:
             payload = provider.edited("token", payload)
         case "refresh_token":
             payload = provider.edited("refresh", _refresh(provider, client, form))
+        case own if own in provider.grant_types:
+            payload = provider.edited("token", provider.grant_types[own](provider, form))
         case _:
             raise Refused("unsupported_grant_type")
     return encoded(provider, request, payload)
@@ -116,6 +118,9 @@ def revoke(provider: Provider, request: Request, recorded: Recorded) -> Response
     if provider.revocation == "everything":
         return _revoke_everything(provider, form.get("token", ""))
     client = authenticate(provider, form, recorded)
+    grant = provider.ledger.grant_of(form.get("token", ""))
+    if provider.revocation == "grant" and grant is not None:
+        grant.revoked = "revocation"
     provider.ledger.revoke(form.get("token", ""), client_id=client.client_id)
     return Response()
 

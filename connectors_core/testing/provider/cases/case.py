@@ -20,6 +20,7 @@ STAGES = (
     *("metadata", "answer_discovery", "jwks", "answer_jwks"),
     *("request", "grant", "authorization", "answer_authorize", "form", "error"),
     *("header", "claims", "id_token", "token", "answer_token", "userinfo", "answer_userinfo"),
+    "answer_resource",
     *("refresh", "refresh_claims", "answer_refresh"),
     *("logout_header", "logout_claims", "logout_token"),
 )
@@ -51,6 +52,16 @@ class Scenario(StrEnum):
     """The callback arrives at another connector than the one that began."""
     LATE = "late"
     """The callback arrives after the transaction expired."""
+    MORE_SCOPE = "more_scope"
+    """Somebody who signed in is asked for more."""
+    DENIED = "denied"
+    """The person says no."""
+    SPENT_CODE = "spent_code"
+    """Somebody redeemed the code before."""
+    DEAD_GRANT = "dead_grant"
+    """The person took the grant back at the provider, and the tokens are refreshed."""
+    REVOKE = "revoke"
+    """The tokens are revoked."""
     LOGOUT = "logout"
     """It comes into force after a sign-in, and the provider sends a logout token."""
 
