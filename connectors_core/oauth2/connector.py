@@ -22,7 +22,7 @@ from ..errors import (
 from ..metadata import ServerMetadata
 from ..profile import IdentityKey, Profile
 from ..tokens import EMPTY, TokenSet
-from ..transaction import Callback, Transaction
+from ..transaction import Callback, Purpose, Transaction
 from .api import BearerApi, authority
 from .authorization import (
     AUTHORIZATION_RESERVED,
@@ -87,6 +87,8 @@ class OAuth2Connector(Connector):
     token_parameters: Mapping[str, str] = EMPTY
     refresh_parameters: Mapping[str, str] = EMPTY
     userinfo_parameters: Mapping[str, str] = EMPTY
+    reauthentication_parameters: Mapping[str, str] = EMPTY
+    """What has the server ask a person to prove anew who they are; empty where nothing does."""
     profile_map: ProfileMap = ProfileMap()
 
     def __init__(self, config: ConnectorConfig, *, connector_id: str, runtime: Runtime) -> None:
@@ -106,6 +108,7 @@ class OAuth2Connector(Connector):
         """Raise ConfigurationError for what can be told without a network; subclasses add to it."""
         for name, reserved in (
             ("authorization_parameters", AUTHORIZATION_RESERVED),
+            ("reauthentication_parameters", AUTHORIZATION_RESERVED),
             ("token_parameters", TOKEN_RESERVED),
             ("refresh_parameters", REFRESH_RESERVED),
             ("userinfo_parameters", USERINFO_RESERVED),
@@ -185,7 +188,13 @@ class OAuth2Connector(Connector):
         if self.response_mode is not None:
             parameters["response_mode"] = self.response_mode
         check_extra_parameters(transaction.parameters, AUTHORIZATION_RESERVED)
-        return {**parameters, **self.authorization_parameters, **transaction.parameters}
+        anew = transaction.purpose is Purpose.REAUTHENTICATE
+        return {
+            **parameters,
+            **self.authorization_parameters,
+            **transaction.parameters,
+            **(self.reauthentication_parameters if anew else {}),
+        }
 
     async def authorization_uri(self, transaction: Transaction) -> str:
         server = await self.server_metadata()

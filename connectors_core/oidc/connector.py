@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from joserfc.jwk import OctKey
@@ -28,7 +29,7 @@ from ..oauth2.authorization import AUTHORIZATION_RESERVED, TOKEN_RESERVED
 from ..oauth2.error_response import raise_if_unavailable
 from ..profile import IdentityKey, Profile
 from ..tokens import TokenSet
-from ..transaction import Callback, Transaction
+from ..transaction import Callback, Purpose, Transaction
 from .algorithms import ASYMMETRIC, SYMMETRIC, algorithm_problems
 from .backchannel import logout_token_policy, read_logout_token, rejected_as_logout_token
 from .id_token import (
@@ -38,6 +39,7 @@ from .id_token import (
     SignedToken,
     check_claims,
     check_signature,
+    check_signed_in_since,
 )
 from .logout import build_end_session_uri
 from .relaxations import relaxations_of
@@ -96,6 +98,7 @@ class OIDCConnector(OAuth2Connector):
     """Seconds since the epoch that ID tokens are judged at instead of now: for tests of a deployment."""
     claims_source: ClaimsSource = ClaimsSource.AUTO
     profile_map: ProfileMap = STANDARD_CLAIMS
+    reauthentication_parameters: Mapping[str, str] = MappingProxyType({"prompt": "login", "max_age": "0"})
 
     def _check(self) -> None:
         super()._check()
@@ -135,7 +138,8 @@ class OIDCConnector(OAuth2Connector):
         parameters = super().request_parameters(transaction, server)
         if self.nonce_policy is not NoncePolicy.NOT_SENT:
             parameters["nonce"] = transaction.nonce
-        asked = [_read_max_age(each) for each in (self.authorization_parameters, transaction.parameters)]
+        places = (self.authorization_parameters, transaction.parameters, parameters)
+        asked = [_read_max_age(each) for each in places]
         if limits := [limit for limit in (self.max_age, *asked) if limit is not None]:
             parameters["max_age"] = str(min(limits))
         if "offline_access" in transaction.scopes and transaction.refresh_token_stored is not True:
@@ -158,6 +162,9 @@ class OIDCConnector(OAuth2Connector):
         Raises IdTokenRejected. OpenID Connect Core §3.1.3.7, §12.2. The ID token of a refresh that
         cannot be verified is not believed and not kept; the tokens it came with are, because the
         one that they were exchanged for may be used up.
+
+        To reauthenticate, ``auth_time`` must lie after the request where it is there: not all providers
+        that ask the person anew say when that was.
         """
         if tokens.id_token is None:
             if transaction is None:
@@ -166,7 +173,8 @@ class OIDCConnector(OAuth2Connector):
         policy = self.id_token_policy(server)
         if transaction is not None:
             nonce: str | None = transaction.nonce
-            max_age = _read_max_age(self.request_parameters(transaction, server))
+            plain = replace(transaction, purpose=Purpose.TOKENS)
+            max_age = _read_max_age(self.request_parameters(plain, server))
         else:
             before = (previous and previous.claims) or {}
             nonce, max_age = before.get("nonce"), None
@@ -182,6 +190,8 @@ class OIDCConnector(OAuth2Connector):
                 code=callback.code if callback else None,
                 max_age=max_age,
             )
+            if transaction is not None and transaction.purpose is Purpose.REAUTHENTICATE:
+                check_signed_in_since(claims, transaction.created_at - policy.leeway)
             claims = await self.check_verified(claims, server)
         except (ProviderError, TransportError) as error:
             refused = isinstance(error, IdTokenRejected) and (claims or error.claim in OF_THE_PERSON)

@@ -150,6 +150,12 @@ def check_claims(
         check_age("auth_time", _date(claims, "auth_time"), max_age + policy.leeway, now)
 
 
+def check_signed_in_since(claims: Mapping[str, Any], since: float) -> None:
+    """Refuse an ``auth_time`` before ``since``, in seconds since the epoch. Raises IdTokenRejected."""
+    if "auth_time" in claims and _date(claims, "auth_time") < math.floor(since):
+        reject("auth_time", "a sign-in after the request", "an earlier one")
+
+
 def check_half_hash(signed: SignedToken, claim: str, value: str | None) -> None:
     """Check ``at_hash`` or ``c_hash`` where it is there and ``value`` is known. Core §3.1.3.8."""
     if claim not in signed.claims or value is None:

@@ -34,6 +34,7 @@ class Facebook(OAuth2Connector):
     scope_separator = ","
     api_hosts = ("graph.facebook.com",)
     revocation = "grant"
+    reauthentication_parameters = {"auth_type": "reauthenticate"}
     server = ServerMetadata(
         authorization_endpoint="https://www.facebook.com/v23.0/dialog/oauth",
         token_endpoint=f"{GRAPH}/oauth/access_token",

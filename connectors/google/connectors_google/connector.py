@@ -32,6 +32,8 @@ class Google(OIDCConnector):
         revocation_endpoint="https://oauth2.googleapis.com/revoke",
     )
     issuers = frozenset({ISSUER, "accounts.google.com"})
+    # Google knows no prompt=login and heeds no max_age; the person is shown a page, and no password field.
+    reauthentication_parameters = {"prompt": "select_account"}
     one_tap_script = "https://accounts.google.com/gsi/client"
 
     def configured(self) -> Mapping[str, Any]:

@@ -31,6 +31,7 @@ class Microsoft(OIDCConnector):
     Config = MicrosoftConfig
     config: MicrosoftConfig
     claims_source = ClaimsSource.ID_TOKEN
+    reauthentication_parameters = {"prompt": "login"}
     profile_map = replace(STANDARD_CLAIMS, id="oid", avatar="", email_verified="xms_edov", phone="")
 
     def configured(self) -> Mapping[str, Any]:

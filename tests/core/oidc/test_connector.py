@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from joserfc.jwk import ECKey, OctKey
@@ -22,7 +22,7 @@ from connectors_core.oidc import ClaimsSource, NoncePolicy, OIDCConnector, id_to
 from connectors_core.oidc import connector as oidc_connector
 from connectors_core.profile import IdentityKey, Profile
 from connectors_core.tokens import TokenSet
-from connectors_core.transaction import Callback
+from connectors_core.transaction import Callback, Purpose
 from tests.canary import Canary
 from tests.core.oidc.op import (
     ACCESS_TOKEN,
@@ -346,6 +346,40 @@ async def test_the_shortest_max_age_is_sent_and_then_held_against_auth_time(
         return
     with pytest.raises(IdTokenRejected, match="auth_time"):
         await connector.exchange(CALLBACK, pending)
+
+
+class TestReauthentication:
+    ANEW: ClassVar[dict[str, Any]] = {"purpose": Purpose.REAUTHENTICATE, "owner": "user:42"}
+
+    async def test_the_person_is_to_prove_anew_who_they_are(self, connect: Connect) -> None:
+        configured = {"authorization_parameters": {"prompt": "consent", "max_age": "100"}, "max_age": 50}
+        sent = query(await connect(**configured).authorization_uri(transaction(**self.ANEW)))
+        assert (sent["prompt"], sent["max_age"]) == ("login", "0")
+
+    async def test_a_type_says_what_its_provider_knows(self, connect: Connect) -> None:
+        connector = connect(reauthentication_parameters={"prompt": "select_account"})
+        sent = query(await connector.authorization_uri(transaction(**self.ANEW)))
+        assert sent["prompt"] == "select_account"
+        assert "max_age" not in sent
+
+    @pytest.mark.parametrize("auth_time", [NOW - 60, NOW, ...])
+    async def test_a_sign_in_after_the_request_is_good_and_so_is_one_of_an_unknown_time(
+        self, connect: Connect, provider: Provider, ec: ECKey, auth_time: Any
+    ) -> None:
+        provider.documents["/token"] = granted(sign(claims_of(auth_time=auth_time), ec))
+        assert await connect().exchange(CALLBACK, transaction(created_at=NOW, **self.ANEW))
+
+    @pytest.mark.parametrize("auth_time", [NOW - 62, "yesterday"])
+    async def test_one_before_the_request_is_refused(
+        self, connect: Connect, provider: Provider, ec: ECKey, auth_time: Any
+    ) -> None:
+        provider.documents["/token"] = granted(sign(claims_of(auth_time=auth_time), ec))
+        with pytest.raises(IdTokenRejected, match="auth_time"):
+            await connect().exchange(CALLBACK, transaction(created_at=NOW, **self.ANEW))
+
+    async def test_for_anything_else_nobody_is_asked_anew(self, connect: Connect) -> None:
+        sent = query(await connect().authorization_uri(transaction(purpose=Purpose.TOKENS, owner="user:42")))
+        assert not {"prompt", "max_age"} & sent.keys()
 
 
 @pytest.mark.parametrize("max_age", ["", "-1", "1.5", "x", "\u0663", "1" * 11])

@@ -226,6 +226,19 @@ class TestPurpose:
         refused = await app.verify(begun, await app.visit(begun))
         assert (refused.status_code, refused.json()["code"]) == (422, "verification_mismatch")
 
+    async def test_who_is_to_reauthenticate_is_asked_anew_and_nobody_else_is(
+        self, app: App, served: Running
+    ) -> None:
+        begun = await app.begin(purpose="reauthenticate")
+        sent = asked(begun["authorizationUri"])
+        assert (sent["prompt"], sent["max_age"]) == ("login", "0")
+        assert "max_age" not in asked((await app.begin())["authorizationUri"])
+        data = await app.visit(begun)
+        served.provider.ledger.grants[-2].auth_time -= 3600
+        served.provider.ledger.grants[-1].auth_time -= 3600
+        refused = await app.verify(begun, data)
+        assert (refused.status_code, refused.json()["code"]) == (502, "id_token_invalid")
+
     @pytest.mark.parametrize("uri", [OTHER_CALLBACK, f"{BASE}/callback/posting"])
     async def test_linking_that_policy_forbids_is_not_begun(self, start_api: Open, uri: str) -> None:
         running = await start_api(posting='linking = "never"')
