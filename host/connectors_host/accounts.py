@@ -175,12 +175,12 @@ class Accounts:
             )
 
     async def remove(self, owner: str) -> None:
-        """Forget the account, its sessions and its verification records, in one step."""
+        """Forget the account, its sessions, grants and verification records, in one step."""
         key = {"tenant": self._tenant, "owner": owner}
         await self._database.run(
             [
                 (f"DELETE FROM {table} WHERE tenant = :tenant AND owner = :owner", key)  # noqa: S608
-                for table in ("host_sessions", "host_verification_records", "host_accounts")
+                for table in ("host_sessions", "host_grants", "host_verification_records", "host_accounts")
             ]
         )
 

@@ -30,12 +30,17 @@ from .api.bearer import Bearers
 from .api.cross_origin import CrossOrigin
 from .api.records import Records
 from .api.routes import routes as api_routes
+from .audit import Audited, Heard, Observer, Trail
 from .backchannel import ProviderLogouts
 from .cookies import Cookies
 from .errors import HostError
 from .headers import OwnHost, SecurityHeaders, content_security_policy
 from .host import Host
 from .logos import Logos
+from .oidc.access_tokens import AppTokens
+from .oidc.answers import ISSUER_PATH
+from .oidc.grants import Grants
+from .oidc.routes import routes as oidc_routes
 from .pages import STATIC, Pages
 from .plugins import Plugins
 from .return_to import ReturnToRefused
@@ -55,6 +60,7 @@ from .routes import (
     user,
 )
 from .sessions import Sessions
+from .signing_key import SigningKey
 
 CONFIG_VARIABLE = "CONNECTORS_CONFIG"
 CONFIG_FILE = "connectors.toml"
@@ -82,6 +88,8 @@ def create_app(
     settings, hub = configuration.host, hub or Hub.from_config(configuration, clock=clock)
     logos = Logos(hub.connectors())
     asked = Plugins.of(plugins, configuration.plugins)
+    observer = Observer()
+    configuration.registry.plugins.register(observer)
     policy = partial(
         content_security_policy, images=logos.origins(), form_action=_destinations(configuration)
     )
@@ -92,6 +100,8 @@ def create_app(
             async with hub:
                 database = hub.database
                 await migrations.prepare(cast("databases.OpenDatabase", database), own_migrations())
+                key, grants = SigningKey(database, clock=clock), Grants(database, clock=clock)
+                observer.between = Heard(Trail(database, clock=clock))
                 app.state.host = Host(
                     configuration=configuration,
                     hub=hub,
@@ -103,15 +113,31 @@ def create_app(
                         clock=clock,
                     ),
                     logouts=ProviderLogouts(database, clock=clock),
-                    bearers=Bearers(database, issuer=settings.base_url, clock=clock),
+                    bearers=Bearers(database, key=key, issuer=settings.base_url, clock=clock),
+                    grants=grants,
+                    app_tokens=AppTokens(
+                        database,
+                        key=key,
+                        grants=grants,
+                        issuer=settings.base_url + ISSUER_PATH,
+                        audience=settings.base_url,
+                        clock=clock,
+                    ),
+                    signing_key=key,
                     records=Records(database, clock=clock),
                     cookies=Cookies(secure=_secure_cookies(settings)),
                     logos=logos,
                     plugins=asked,
+                    trail=observer.between.trail,
                     policy=policy,
                     clock=clock,
                 )
-                yield
+                try:
+                    yield
+                finally:
+                    await hub.drain()
+                    await observer.between.settled()
+                    observer.between = None
         except ConnectorError as error:
             app.state.startup_error = str(error)
             raise
@@ -131,6 +157,7 @@ def create_app(
                 CrossOrigin,
                 origins=[origin for app in configuration.apps.values() for origin in app.origins],
             ),
+            Middleware(Audited, observer=observer, unavailable=answers.unavailable),
             Middleware(answers.Faults),
         ],
         exception_handlers={
@@ -177,6 +204,7 @@ def _routes() -> list[BaseRoute]:
         _action("/account/unlink", account_changes.unlink, "POST"),
         _action("/linking", linking.linking, "POST"),
         *api_routes(),
+        *oidc_routes(),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/logo/{connector_id}", assets.logo),
@@ -198,6 +226,6 @@ def _secure_cookies(settings: HostSettings) -> bool:
 def _destinations(configuration: Configuration) -> set[str]:
     """Where the host's forms may lead to: what ``return_to`` and applications' lists name."""
     apps = configuration.apps.values()
-    parts = [urlsplit(uri) for app in apps for uri in app.post_logout_redirect_uris]
+    parts = [urlsplit(uri) for app in apps for uri in (*app.redirect_uris, *app.post_logout_redirect_uris)]
     named = {f"{p.scheme}://{p.netloc}" if p.scheme in ("http", "https") else f"{p.scheme}:" for p in parts}
     return named | set(configuration.host.return_to_origins)

@@ -91,7 +91,7 @@ class SecurityHeaders:
                 else:
                     headers.setdefault("Content-Security-Policy", self.policy)
                     headers["Cache-Control"] = "no-store"
-                if path.startswith("/callback/"):
+                if path.startswith(("/callback/", "/oidc/")):
                     headers["Referrer-Policy"] = "no-referrer"
                 if path.endswith("/access-token"):
                     headers["Cross-Origin-Resource-Policy"] = "same-origin"

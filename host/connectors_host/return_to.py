@@ -20,10 +20,14 @@ ACTION_ROUTES = (
     "/native/",
     "/token",
     "/backchannel-logout/",
+    "/oidc/",
 )
 """Routes that do something when visited; nobody is sent to one of them."""
 
 MAX_LENGTH = 2048
+
+RESUMED = re.compile(r"/oidc/auth\?h=[A-Za-z0-9_-]{20,64}")
+"""The request of an application, kept under a one-time name: what a sign-in for it leads to."""
 
 _ENCODED = re.compile(r"%(?:2f|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
 
@@ -51,6 +55,8 @@ def check_return_to(value: str, *, origins: Collection[str] = ()) -> str:
 
 
 def _check_path(value: str) -> None:
+    if RESUMED.fullmatch(value):
+        return
     if value.startswith("//"):
         raise ReturnToRefused("return_to must begin with one /")
     # A browser resolves "." and "..", also percent-encoded, before it asks for the path (URL standard).

@@ -232,19 +232,25 @@ class Sessions:
         return bool(ended)
 
     async def end_all(self, owner: str, *, connector: str | None = None, but: Session | None = None) -> None:
-        """Sign ``owner`` out everywhere, or where ``connector`` was used, ``but`` excepted."""
+        """Sign ``owner`` out everywhere, or where ``connector`` was used, ``but`` excepted.
+
+        What applications were granted by such a sign-in ends too, also where its session has ended before.
+        """
+        whose = {"tenant": self._tenant, "owner": owner, "connector": connector or ""}
+        of_those = (
+            "tenant = :tenant AND owner = :owner"
+            " AND (CAST(:connector AS TEXT) = '' OR connector = :connector)"
+        )
         await self._database.run(
             [
                 (
-                    "DELETE FROM host_sessions WHERE tenant = :tenant AND owner = :owner"
-                    " AND id_hash <> :but AND (CAST(:connector AS TEXT) = '' OR connector = :connector)",
-                    {
-                        "tenant": self._tenant,
-                        "owner": owner,
-                        "but": _hashed(but.id) if but else b"",
-                        "connector": connector or "",
-                    },
-                )
+                    f"DELETE FROM host_sessions WHERE {of_those} AND id_hash <> :but",  # noqa: S608
+                    whose | {"but": _hashed(but.id) if but else b""},
+                ),
+                (
+                    f"DELETE FROM host_grants WHERE {of_those} AND sid <> :but",  # noqa: S608
+                    whose | {"but": but.handle if but else ""},
+                ),
             ]
         )
 

@@ -20,7 +20,7 @@ def authenticated_app(request: Request) -> tuple[str, AppSettings]:
 
     Raises HostError (unauthenticated).
     """
-    for name, secret in _credentials(request):
+    for name, secret in credentials(request):
         app = Host.of(request).configuration.apps.get(name)
         known = app.secret.get_secret_value() if app is not None and app.secret is not None else ""
         # An unknown application takes as long as a wrong secret.
@@ -34,8 +34,9 @@ def authenticated_app(request: Request) -> tuple[str, AppSettings]:
     )
 
 
-def _credentials(request: Request) -> list[tuple[str, str]]:
-    """Id and secret as they stand there and as RFC 6749 has them encoded: half of all clients do not."""
+def credentials(request: Request) -> list[tuple[str, str]]:
+    """Id and secret of ``Authorization: Basic``, as they stand there and as RFC 6749 has them encoded:
+    half of all clients do not."""
     values = request.headers.getlist("authorization")
     scheme, _, encoded = (values or [""])[0].partition(" ")
     if len(values) != 1 or scheme.lower() != "basic":

@@ -1,35 +1,28 @@
 """Access tokens for the APIs of this host. RFC 9068.
 
-The key that signs them is made by the first host that needs it and lies in the database, where all
-hosts find it, and not under the vault's keys, which open stored tokens and nothing else. It cannot
-be sealed by anything that a host without the vault has; so it decides nothing by itself: each token
-has a ``jti`` of 256 random bits, of which the database holds the hash and, sealed under it, session
+The key that signs them lies in the database (``signing_key``), so it decides nothing by itself: each
+token has a ``jti`` of 256 random bits, of which the database holds the hash and, sealed under it, session
 and scope. Whoever reads the database can sign, and cannot name a ``jti`` that counts.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
 
 from connectors_core.stores import Database
 
 from ..sealing import hashed, new_value, seal, unseal
 from ..sessions import Session
+from ..signing_key import ALGORITHM, SigningKey, verified
 
 SCOPES = ("profile", "identities", "tokens", "verification")
 """What a token can be for."""
 LIFETIME = 600.0
 """Seconds a token lives at most."""
-ALGORITHM = "RS256"
-"""The one that RFC 9068 §2.1 asks everybody to know."""
 TYPE = "at+jwt"
 SWEEP_MOST = 100
 MAX_LENGTH = 4096
@@ -54,23 +47,29 @@ class Bearer:
 
 
 class Bearers:
-    """The tables ``host_bearers`` and ``host_signing_keys`` of one tenant.
+    """The table ``host_bearers`` of one tenant.
 
     ``issuer`` is the host's ``base_url``, who issues and whom the tokens are for.
     """
 
     def __init__(
-        self, database: Database, *, issuer: str, clock: Callable[[], float], tenant: str = "default"
+        self,
+        database: Database,
+        *,
+        key: SigningKey,
+        issuer: str,
+        clock: Callable[[], float],
+        tenant: str = "default",
     ) -> None:
         self._database = database
+        self._key = key
         self._issuer = issuer
         self._clock = clock
         self._tenant = tenant
-        self._key: RSAKey | None = None
 
     async def issue(self, session: Session, scopes: Collection[str]) -> Issued:
         """A token for ``scopes`` that lives at most ``LIFETIME``, and never longer than ``session``."""
-        now, jti, key = self._clock(), new_value(), await self._signing_key()
+        now, jti, key = self._clock(), new_value(), await self._key.get()
         expires_at = int(min(now + LIFETIME, session.expires_at))
         claims = {
             "iss": self._issuer,
@@ -108,7 +107,7 @@ class Bearers:
         """What ``token`` stands for; None where it is none of ours, expired, or for another audience."""
         if len(token) > MAX_LENGTH:
             return None
-        claims = _verified(token, await self._signing_key())
+        claims = verified(token, await self._key.get(), type=TYPE)
         now = self._clock()
         if claims is None or (claims.get("iss"), claims.get("aud")) != (self._issuer, self._issuer):
             return None
@@ -131,49 +130,9 @@ class Bearers:
     def _place(self, jti: str, owner: str) -> tuple[str, ...]:
         return ("host_bearers", self._tenant, hashed(KIND, jti).hex(), owner)
 
-    async def _signing_key(self) -> RSAKey:
-        """The tenant's key: of several hosts that make one at once, all use the one that was kept."""
-        if self._key is None:
-            wanted = {"tenant": self._tenant, "purpose": KIND}
-            select = "SELECT private_key FROM host_signing_keys WHERE tenant = :tenant AND purpose = :purpose"
-            rows = await self._database.fetch(select, wanted)
-            if not rows:
-                made = await asyncio.to_thread(new_signing_key)
-                new = {"kid": made.kid, "private_key": json.dumps(made.as_dict(private=True))}
-                await self._database.run(
-                    [
-                        (
-                            "INSERT INTO host_signing_keys (tenant, purpose, kid, private_key, created_at)"
-                            " VALUES (:tenant, :purpose, :kid, :private_key, :now)"
-                            " ON CONFLICT (tenant, purpose) DO NOTHING",
-                            {**wanted, **new, "now": self._clock()},
-                        )
-                    ]
-                )
-                rows = await self._database.fetch(select, wanted)
-            self._key = RSAKey.import_key(json.loads(rows[0][0]))
-        return self._key
-
     def _sweep(self, now: float) -> tuple[str, dict[str, Any]]:
         return (
             "DELETE FROM host_bearers WHERE tenant = :tenant AND jti_hash IN (SELECT jti_hash"
             " FROM host_bearers WHERE tenant = :tenant AND expires_at <= :now LIMIT :most)",
             {"tenant": self._tenant, "now": now, "most": SWEEP_MOST},
         )
-
-
-def new_signing_key() -> RSAKey:
-    """A fresh key. Blocking: making one takes a while."""
-    return RSAKey.generate_key(2048, parameters={"kid": new_value()[:16]}, private=True)
-
-
-def _verified(token: str, key: RSAKey) -> dict[str, Any] | None:
-    """The claims of a token that ``key`` signed. The header is part of what is checked."""
-    try:
-        decoded = jwt.decode(token, key, algorithms=[ALGORITHM])
-    except (JoseError, ValueError, TypeError, KeyError, RecursionError):
-        return None
-    header, claims = decoded.header, decoded.claims
-    if header.get("typ") != TYPE or "crit" in header or not isinstance(claims, dict):
-        return None
-    return claims

@@ -17,10 +17,11 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A person's session and what the call may do with it."""
+    """A person's session and what the call may do with it; ``app`` is the application that calls, if any."""
 
     session: Session = field(repr=False)
     scopes: frozenset[str]
+    app: str | None = None
 
     @property
     def owner(self) -> str:
@@ -35,8 +36,11 @@ class Caller:
             )
 
 
-async def calling(request: Request, scope: str, *, guarded: bool = False) -> Caller:
+async def calling(request: Request, scope: str, *, guarded: bool = False, reads: str | None = None) -> Caller:
     """The caller, who may do ``scope``. Raises HostError: unauthenticated, insufficient_scope, csrf_failed.
+
+    ``reads`` is a target whose tokens are read: an application that may do that without the person
+    (``may_read_tokens``) needs no scope for it.
 
     Where ``Authorization`` is present the cookie is not looked at. A cookie caller proves, on every
     method that changes something and on ``guarded`` ones, that a page of this host asks.
@@ -49,7 +53,9 @@ async def calling(request: Request, scope: str, *, guarded: bool = False) -> Cal
         raise HostError(
             "unauthenticated", "the access token is not good", headers={"WWW-Authenticate": challenge}
         )
-    caller.require(scope)
+    app = Host.of(request).configuration.apps.get(caller.app or "")
+    if app is None or reads not in app.may_read_tokens:
+        caller.require(scope)
     return caller
 
 
@@ -59,9 +65,25 @@ async def bearer(request: Request) -> Caller | None:
     scheme, _, token = values[0].partition(" ")
     if len(values) != 1 or scheme.lower() != "bearer":
         return None
-    opened = await host.bearers.open(token.strip(" "))
-    session = await host.sessions.find(opened.session_id) if opened else None
-    return Caller(session=session, scopes=opened.scopes) if opened and session else None
+    token = token.strip(" ")
+    opened = await host.bearers.open(token)
+    if opened is None:
+        return await _application(host, token)
+    session = await host.sessions.find(opened.session_id)
+    return Caller(session=session, scopes=opened.scopes) if session else None
+
+
+async def _application(host: Host, token: str) -> Caller | None:
+    """The person who signed in at an application that still is one; for as long as that may last."""
+    opened = await host.app_tokens.open(token)
+    if opened is None or opened.grant.client_id not in host.configuration.apps:
+        return None
+    session: Session | None = opened.grant.session()
+    if opened.session_id is not None:
+        session = await host.sessions.find(opened.session_id)
+    if session is None:
+        return None
+    return Caller(session=session, scopes=opened.scopes, app=opened.grant.client_id)
 
 
 async def browser(request: Request, *, guarded: bool = False) -> Caller:

@@ -8,8 +8,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-FOR_BEARERS = ("/my-account", "/api/my-account", "/api/verification", "/api/verifications", "/user")
-"""Where an application's page calls with a bearer token; nothing else is opened to other origins."""
+FOR_BEARERS = (
+    *("/my-account", "/api/my-account", "/api/verification", "/api/verifications", "/user"),
+    *("/oidc/.well-known", "/oidc/jwks", "/oidc/token", "/oidc/me"),
+)
+"""Where an application's page calls with a bearer token, or for one; nothing else is open to it."""
 METHODS = "GET, POST, PUT, PATCH, DELETE"
 HEADERS = "Authorization, Content-Type, logto-verification-id"
 EXPOSED = "WWW-Authenticate, Retry-After"

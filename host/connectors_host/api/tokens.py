@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from connectors_core.config import AppSettings
 from connectors_core.errors import ConnectorError, NotLinked
 from connectors_core.events import Event
 from connectors_core.transaction import Purpose
@@ -28,8 +31,13 @@ MAX_TTL = 86400.0
 async def read(request: Request) -> Response:
     """``GET /my-account/identities/{target}/access-token``, also for browsers' pages."""
     refuse_documents(request)
-    caller = await calling(request, "tokens", guarded=True)
-    return await _answer(request, caller.owner, scopes=_scopes(request), min_ttl=_min_ttl(request))
+    caller = await calling(request, "tokens", guarded=True, reads=request.path_params["target"])
+    if caller.app is None:
+        return await _answer(request, caller.owner, scopes=_scopes(request), min_ttl=_min_ttl(request))
+    with _told(request, caller.owner, caller.app):
+        if "tokens" not in caller.scopes:
+            await _require_listed(request, caller.owner, Host.of(request).configuration.apps[caller.app])
+        return await _answer(request, caller.owner, scopes=_scopes(request), min_ttl=_min_ttl(request))
 
 
 async def update(request: Request) -> Response:
@@ -60,21 +68,31 @@ async def read_for_app(request: Request) -> Response:
     """``GET /api/users/{owner}/identities/{target}/access-token``, with an application's credentials."""
     refuse_documents(request)
     name, app = authenticated_app(request)
-    host, target, owner = Host.of(request), request.path_params["target"], request.path_params["owner"]
+    target, owner = request.path_params["target"], request.path_params["owner"]
     if target not in app.may_read_tokens:
         raise _not_listed()
-    outcome = "server_error"
+    with _told(request, owner, name):
+        await _require_listed(request, owner, app)
+        return await _answer(request, owner, scopes=_scopes(request), min_ttl=_min_ttl(request))
+
+
+async def _require_listed(request: Request, owner: str, app: AppSettings) -> None:
+    """Connectors that share identities share the grant, and it may be one that is not listed."""
+    host, identity = Host.of(request), await identity_at(request, owner)
+    for status in await host.hub.token_states(owner):
+        if status.identity.id != identity.id or status.state is None:
+            continue
+        if _target_of(host, status.state.ref.connector) not in app.may_read_tokens:
+            raise _not_listed()
+
+
+@contextmanager
+def _told(request: Request, owner: str, app: str) -> Iterator[None]:
+    """Tell observers that an application reads a token, and what comes of it."""
+    host, outcome = Host.of(request), "server_error"
     try:
-        identity = await identity_at(request, owner)
-        for status in await host.hub.token_states(owner):
-            if status.identity.id != identity.id or status.state is None:
-                continue
-            # Connectors that share identities share the grant, and it may be one that is not listed.
-            if _target_of(host, status.state.ref.connector) not in app.may_read_tokens:
-                raise _not_listed()
-        answer = await _answer(request, owner, scopes=_scopes(request), min_ttl=_min_ttl(request))
+        yield
         outcome = "served"
-        return answer
     except (ConnectorError, HostError) as error:
         outcome = error.code
         raise
@@ -83,9 +101,9 @@ async def read_for_app(request: Request) -> Response:
             name="tokens.read",
             at=host.clock(),
             tenant=host.hub.name,
-            target=target,
+            target=request.path_params["target"],
             owner=owner,
-            detail={"app": name, "outcome": outcome},
+            detail={"app": app, "outcome": outcome},
         )
         host.configuration.registry.plugins.observe(event)
 

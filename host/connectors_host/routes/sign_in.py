@@ -33,14 +33,17 @@ class Button:
 
 
 async def page(request: Request) -> Response:
-    """``GET /``, ``/sign-in``, ``/sign-up``: who is signed in, or one button a connector."""
+    """``GET /``, ``/sign-in``, ``/sign-up``: who is signed in, or one button a connector.
+
+    ``again`` leaves out who is: an application asks for a new sign-in.
+    """
     host, pages = Host.of(request), cast("Pages", request.app.state.pages)
     return_to = host.return_to(request)
     sign_up = request.url.path == "/sign-up"
     if sign_up and not host.settings.sign_up:
         raise HostError("sign_up_closed")
     carried = "?" + urlencode({"return_to": return_to}) if return_to else ""
-    signed_in = await host.signed_in(request)
+    signed_in = None if "again" in request.query_params else await host.signed_in(request)
     prompt = None if signed_in else await prompt_of(request, host, return_to)
     response = pages.render(
         request,

@@ -42,7 +42,11 @@ async def sign_out(request: Request) -> Response:
         has_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
         fields = await read_form(request) if has_form else {}
         after = _after(host, fields.get("post_logout_redirect_uri"))
-    session = await host.session(request)
+    return await leave_host(request, host, await host.session(request), after)
+
+
+async def leave_host(request: Request, host: Host, session: Session | None, after: str | None) -> Response:
+    """End ``session``, at the provider too where it can, and go on to ``after``, which was checked."""
     leaving = None
     if session is not None:
         await host.sessions.end(session.id)

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from ..api.caller import bearer
 from ..host import Host
+from ..oidc.scopes import claims_for
 
 
 async def user(request: Request) -> Response:
@@ -16,10 +17,13 @@ async def user(request: Request) -> Response:
         caller = await bearer(request)
         allowed = caller is not None and "profile" in caller.scopes
         account = await host.accounts.find(caller.owner) if caller and allowed else None
-        said = (
-            {"isAuthenticated": True, "claims": account.claims()} if account else {"isAuthenticated": False}
+        if caller is None or account is None:
+            return JSONResponse({"isAuthenticated": False}, headers={"Vary": "Authorization, Cookie"})
+        claims = account.claims()
+        said = claims_for(caller.scopes, claims) if caller.app else claims
+        return JSONResponse(
+            {"isAuthenticated": True, "claims": said}, headers={"Vary": "Authorization, Cookie"}
         )
-        return JSONResponse(said, headers={"Vary": "Authorization, Cookie"})
     signed_in = await host.signed_in(request)
     if signed_in is None:
         return JSONResponse({"isAuthenticated": False}, headers={"Vary": "Authorization, Cookie"})

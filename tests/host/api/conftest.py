@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx
 import pytest
-from connectors_host.api import bearer
+from connectors_host import signing_key
 
 from connectors_core.testing.provider import Client
 from connectors_core.testing.provider.grants import Refused
@@ -39,14 +39,14 @@ _made = []
 @pytest.fixture(autouse=True)
 def one_signing_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Making an RSA key takes longer than the tests that need one."""
-    made = bearer.new_signing_key
+    made = signing_key.new_signing_key
 
     def once() -> Any:
         if not _made:
             _made.append(made())
         return _made[0]
 
-    monkeypatch.setattr(bearer, "new_signing_key", once)
+    monkeypatch.setattr(signing_key, "new_signing_key", once)
 
 
 @pytest.fixture(autouse=True)

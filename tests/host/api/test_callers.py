@@ -274,11 +274,14 @@ class TestToken:
 
     async def test_hosts_on_one_database_use_one_key(self, served: Running, page: Page) -> None:
         from connectors_host.api.bearer import Bearers
+        from connectors_host.signing_key import SigningKey
 
         database = served.host.hub.database
         session = await served.host.session(_request(served, page))
         assert session is not None
-        hosts = [Bearers(database, issuer=BASE, clock=served.clock) for _ in range(3)]
+        clock = served.clock
+        keys = [SigningKey(database, clock=clock) for _ in range(3)]
+        hosts = [Bearers(database, key=key, issuer=BASE, clock=clock) for key in keys]
         issued = await hosts[0].issue(session, ("tokens",))
         for host in hosts:
             opened = await host.open(issued.access_token)

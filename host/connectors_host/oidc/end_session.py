@@ -1,0 +1,100 @@
+"""``/oidc/session/end``: out of the application, and of this host. OpenID Connect RP-Initiated Logout §2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from ..csrf import require_own_form
+from ..errors import HostError
+from ..forms import read_form
+from ..host import Host
+from ..pages import Pages
+from ..routes.sign_out import leave_host
+from . import id_tokens
+from .answers import issuer_of
+from .clients import client_of
+
+POSTED = "posted logout"
+QUESTION = "logout question"
+KEPT_LIFETIME = 600.0
+"""Seconds that a person may take to answer."""
+PATH = "/oidc/session/end"
+
+
+async def end_session(request: Request) -> Response:
+    """``GET``, and ``POST`` by way of a GET that carries the cookies.
+
+    Without an ID token of the very session that would end, anybody may have sent the person here: asks.
+    """
+    host = Host.of(request)
+    if request.method == "POST":
+        handle = await host.hub.put_handle(POSTED, await read_form(request), lifetime=KEPT_LIFETIME)
+        return RedirectResponse(f"{PATH}?{urlencode({'h': handle})}", status_code=303)
+    pairs = request.query_params.multi_items()
+    sent: Mapping[str, str] | None = dict(pairs)
+    if len(pairs) != len(sent or ()):
+        raise HostError("invalid_request", "a parameter is given twice")
+    if [name for name, _ in pairs] == ["h"]:
+        sent = await host.hub.take_handle(POSTED, pairs[0][1])
+        if sent is None:
+            raise HostError("transaction_expired", "the request is no longer kept")
+    hint = await _hint(host, sent or {})
+    after = _after(host, sent or {}, hint)
+    signed_in = await host.signed_in(request)
+    if signed_in is None:
+        return RedirectResponse(after or "/signed-out", status_code=302)
+    session, account = signed_in
+    if hint.get("sid") == session.handle and "prefetch" not in request.headers.get("sec-purpose", ""):
+        return await leave_host(request, host, session, after)
+    question = {"after": after, "session": session.handle}
+    return cast("Pages", request.app.state.pages).render(
+        request,
+        "end_session.html",
+        account=account,
+        stay=after or "/",
+        csrf_token=session.csrf_token,
+        handle=await host.hub.put_handle(QUESTION, question, lifetime=KEPT_LIFETIME),
+    )
+
+
+async def confirmed(request: Request) -> Response:
+    """``POST /oidc/session/end/confirm``: the person has said yes."""
+    host = Host.of(request)
+    fields = await read_form(request)
+    session = await host.session(request)
+    if session is not None:
+        require_own_form(request, host, session, fields)
+    kept = await host.hub.take_handle(QUESTION, fields.get("handle", ""))
+    if kept is None or (session is not None and kept["session"] != session.handle):
+        raise HostError("transaction_expired", "there is nothing left to decide")
+    return await leave_host(request, host, session, kept["after"])
+
+
+async def _hint(host: Host, sent: Mapping[str, str]) -> Mapping[str, object]:
+    """The claims of ``id_token_hint``, empty without one. Raises HostError where it is none of ours."""
+    token = sent.get("id_token_hint")
+    if not token:
+        return {}
+    claims = id_tokens.hinted(token, key=await host.signing_key.get(), issuer=issuer_of(host))
+    if claims is None or sent.get("client_id", claims.get("aud")) != claims.get("aud"):
+        raise HostError("invalid_request", "id_token_hint is no ID token of this application")
+    return claims
+
+
+def _after(host: Host, sent: Mapping[str, str], hint: Mapping[str, object]) -> str | None:
+    """Where to go afterwards, with ``state``: a URI of the application's list. Raises HostError."""
+    client_id, uri = sent.get("client_id") or hint.get("aud"), sent.get("post_logout_redirect_uri")
+    client = client_of(host, str(client_id)) if client_id else None
+    if client_id and client is None:
+        raise HostError("invalid_request", "client_id names no application of this host")
+    if not uri:
+        return None
+    if client is None or uri not in client.settings.post_logout_redirect_uris:
+        raise HostError("invalid_request", "post_logout_redirect_uri is not one of the application's")
+    state = sent.get("state")
+    return uri + ("&" if "?" in uri else "?") + urlencode({"state": state}) if state else uri
