@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import signal
 import subprocess
@@ -256,6 +257,19 @@ async def test_revocations_and_connector_secrets_move_too(database: OpenDatabase
     opened = await ConnectorSecrets(database, only_new).open(TENANT, "acme", urls=bytes(32))
     assert opened == {"client_secret": "obviously-fake"}
     assert (await verify(setting.rows, Keyring({"k2": NEW}), kid="k2")).done == 4
+
+
+async def test_killed_before_and_after_each_statement_it_loses_nothing(setting: Setting) -> None:
+    program = Path(__file__).with_name("dying.py")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(program), setting.url, stdout=subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    ends = json.loads(said)
+    assert [end["killed"] for end in ends] == [True] * (len(ends) - 1) + [False]
+    assert {end["left"] for end in ends} == {0, FEW // 2, FEW}, "whole pages, whatever the point"
+    assert {end["opened"] for end in ends} == {FEW}
+    assert len({end["payloads"] for end in ends}) == 1
 
 
 MANY = 20_000
