@@ -12,8 +12,10 @@ from connectors_core.flow import Completed
 from connectors_core.stores import Identity
 
 from .accounts import new_owner
+from .audit import acting
 from .cookies import SESSION
 from .errors import HostError
+from .following import followed
 from .hookspecs import Action
 from .host import Host
 from .linking import keep_identity, kept_fields
@@ -35,7 +37,8 @@ async def recognise(host: Host, completed: Completed, identity: Identity) -> str
     profile = replace(completed.profile, **admitted.fields)
     await _ensure_account(host, replace(completed, profile=profile), owner)
     if entry.settings.sync_profile == "sign_in":
-        await host.accounts.synchronise(owner, profile, before=identity.profile)
+        before = followed(identity, await host.hub.identities(owner))
+        await host.accounts.synchronise(owner, profile, before=before)
         fields = kept_fields(host, replace(completed, profile=profile), before=identity.profile)
         await host.hub.update_identity_profile(identity.id, fields, owner=owner)
     try:
@@ -93,6 +96,8 @@ async def start_session(
     if not await _still_of(host, completed, owner):
         await host.sessions.end(session.id)
         raise _taken_away()
+    acting(f"session:{session.handle}")
+    host.tell("sign_in.completed", owner=owner, entry=host.hub.connector(completed.connector))
     return session
 
 
@@ -103,6 +108,8 @@ async def _ensure_account(host: Host, completed: Completed, owner: str) -> None:
     """
     made = await host.accounts.ensure(owner, completed.profile)
     if await _still_of(host, completed, owner):
+        if made:
+            host.tell("account.created", owner=owner, entry=host.hub.connector(completed.connector))
         return
     if made and not await host.hub.identities(owner):
         await host.accounts.remove(owner)

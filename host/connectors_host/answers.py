@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from connectors_core.errors import ConnectorError, NotFound
+from connectors_core.errors import ConnectorError, NotFound, Step
 
 from .errors import PROBLEM, Failure, HostError, failure
 from .host import Host
@@ -89,6 +89,12 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 async def misdirected(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request for another host (421)."""
     response = answer(Request(scope), failure(HostError("misdirected_request")))
+    await response(scope, receive, send)
+
+
+async def unavailable(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer that the database is out of reach (503)."""
+    response = answer(Request(scope), failure(HostError("temporarily_unavailable", step=Step.STORAGE)))
     await response(scope, receive, send)
 
 

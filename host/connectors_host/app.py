@@ -30,6 +30,7 @@ from .api.bearer import Bearers
 from .api.cross_origin import CrossOrigin
 from .api.records import Records
 from .api.routes import routes as api_routes
+from .audit import Audited, Heard, Observer, Trail
 from .backchannel import ProviderLogouts
 from .cookies import Cookies
 from .errors import HostError
@@ -87,6 +88,8 @@ def create_app(
     settings, hub = configuration.host, hub or Hub.from_config(configuration, clock=clock)
     logos = Logos(hub.connectors())
     asked = Plugins.of(plugins, configuration.plugins)
+    observer = Observer()
+    configuration.registry.plugins.register(observer)
     policy = partial(
         content_security_policy, images=logos.origins(), form_action=_destinations(configuration)
     )
@@ -98,6 +101,7 @@ def create_app(
                 database = hub.database
                 await migrations.prepare(cast("databases.OpenDatabase", database), own_migrations())
                 key, grants = SigningKey(database, clock=clock), Grants(database, clock=clock)
+                observer.between = Heard(Trail(database, clock=clock))
                 app.state.host = Host(
                     configuration=configuration,
                     hub=hub,
@@ -124,10 +128,16 @@ def create_app(
                     cookies=Cookies(secure=_secure_cookies(settings)),
                     logos=logos,
                     plugins=asked,
+                    trail=observer.between.trail,
                     policy=policy,
                     clock=clock,
                 )
-                yield
+                try:
+                    yield
+                finally:
+                    await hub.drain()
+                    await observer.between.settled()
+                    observer.between = None
         except ConnectorError as error:
             app.state.startup_error = str(error)
             raise
@@ -147,6 +157,7 @@ def create_app(
                 CrossOrigin,
                 origins=[origin for app in configuration.apps.values() for origin in app.origins],
             ),
+            Middleware(Audited, observer=observer, unavailable=answers.unavailable),
             Middleware(answers.Faults),
         ],
         exception_handlers={

@@ -10,11 +10,13 @@ from starlette.requests import Request
 
 from connectors_core.config import Configuration, HostSettings
 from connectors_core.errors import NotFound
+from connectors_core.events import Event
 from connectors_core.hub import ConnectorEntry, Hub
 
 from .accounts import Account, Accounts
 from .api.bearer import Bearers
 from .api.records import Records
+from .audit import Trail, acting
 from .backchannel import ProviderLogouts
 from .cookies import SESSION, Cookies
 from .logos import Logos
@@ -46,6 +48,7 @@ class Host:
     cookies: Cookies
     logos: Logos
     plugins: Plugins
+    trail: Trail
     policy: Callable[..., str]
     clock: Callable[[], float]
 
@@ -91,7 +94,25 @@ class Host:
     async def session(self, request: Request) -> Session | None:
         """The session of the browser that asks, if it is alive."""
         session_id = self.cookies.get(request, SESSION)
-        return await self.sessions.find(session_id) if session_id else None
+        session = await self.sessions.find(session_id) if session_id else None
+        if session is not None:
+            acting(f"session:{session.handle}")
+        return session
+
+    def tell(
+        self, name: str, *, owner: str | None = None, entry: ConnectorEntry | None = None, **detail: str
+    ) -> None:
+        """Let observers, the audit trail among them, know of one fact. ``detail`` holds no secret."""
+        event = Event(
+            name=name,
+            at=self.clock(),
+            tenant=self.hub.name,
+            connector=entry.id if entry else None,
+            target=entry.target if entry else None,
+            owner=owner,
+            detail=detail,
+        )
+        self.configuration.registry.plugins.observe(event)
 
     async def signed_in(self, request: Request) -> tuple[Session, Account] | None:
         """Who is signed in in the browser that asks."""

@@ -14,6 +14,7 @@ async def export_account(host: Host, owner: str) -> dict[str, Any]:
     Times are in seconds since the epoch.
     """
     account = await host.accounts.find(owner)
+    host.tell("account.exported", owner=owner)
     return {
         "owner": owner,
         "account": {
@@ -63,6 +64,17 @@ async def export_account(host: Host, owner: str) -> dict[str, Any]:
             }
             for session in await host.sessions.of_owner(owner)
         ],
+        "events": [
+            {
+                "at": fact.at,
+                "kind": fact.kind,
+                "actor": fact.actor,
+                "target": fact.target,
+                "connector": fact.connector,
+                "outcome": fact.outcome,
+            }
+            for fact in await host.trail.of_owner(owner)
+        ],
     }
 
 
@@ -70,9 +82,11 @@ async def delete_account(host: Host, owner: str) -> None:
     """Forget a person: identities, with their tokens revoked or about to be, then all rows and sessions.
 
     The account goes last, so that what fails on the way can be tried again. An identity that was being
-    linked meanwhile goes after it.
+    linked meanwhile goes after it. The audit trail keeps what was done, under an owner id that says
+    nothing any more, until its time is over.
     """
     for _ in range(2):
         for identity in await host.hub.identities(owner):
             await host.hub.unlink(identity.id, owner=owner)
         await host.accounts.remove(owner)
+    host.tell("account.deleted", owner=owner)

@@ -28,6 +28,8 @@ async def kept_or_abandoned(host: Host, completed: Completed) -> AsyncIterator[N
     """Abandon ``completed`` where what is done with it ends in a refusal."""
     try:
         yield
-    except (ConnectorError, HostError):
+    except (ConnectorError, HostError) as error:
+        entry = host.hub.connector(completed.connector)
+        host.tell("authorization.refused", owner=completed.owner, entry=entry, code=error.code)
         await abandon(host, completed)
         raise

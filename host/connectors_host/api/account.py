@@ -53,6 +53,7 @@ async def end_sessions(request: Request) -> Response:
     """``DELETE /my-account/sessions``: sign out everywhere, here too."""
     caller = await calling(request, SCOPE)
     await Host.of(request).sessions.end_all(caller.owner)
+    Host.of(request).tell("sessions.ended", owner=caller.owner)
     return _out(request)
 
 
@@ -62,6 +63,7 @@ async def end_session(request: Request) -> Response:
     handle = request.path_params["id"]
     if not await Host.of(request).sessions.end_one(caller.owner, handle):
         raise _not_there()
+    Host.of(request).tell("session.ended", owner=caller.owner)
     return _out(request) if handle == caller.session.handle else Response(status_code=204)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from ..audit import acting
 from ..csrf import require_own_page
 from ..errors import HostError
 from ..host import Host
@@ -53,6 +54,7 @@ async def calling(request: Request, scope: str, *, guarded: bool = False, reads:
         raise HostError(
             "unauthenticated", "the access token is not good", headers={"WWW-Authenticate": challenge}
         )
+    acting(f"session:{caller.session.handle}")
     app = Host.of(request).configuration.apps.get(caller.app or "")
     if app is None or reads not in app.may_read_tokens:
         caller.require(scope)

@@ -120,6 +120,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "account": {"type": ["object", "null"]},
             "identities": {"type": "array", "items": {"type": "object"}},
             "sessions": {"type": "array", "items": {"type": "object"}},
+            "events": {"type": "array", "items": {"type": "object"}},
         }
     ),
 }

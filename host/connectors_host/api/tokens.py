@@ -32,10 +32,8 @@ async def read(request: Request) -> Response:
     """``GET /my-account/identities/{target}/access-token``, also for browsers' pages."""
     refuse_documents(request)
     caller = await calling(request, "tokens", guarded=True, reads=request.path_params["target"])
-    if caller.app is None:
-        return await _answer(request, caller.owner, scopes=_scopes(request), min_ttl=_min_ttl(request))
     with _told(request, caller.owner, caller.app):
-        if "tokens" not in caller.scopes:
+        if caller.app is not None and "tokens" not in caller.scopes:
             await _require_listed(request, caller.owner, Host.of(request).configuration.apps[caller.app])
         return await _answer(request, caller.owner, scopes=_scopes(request), min_ttl=_min_ttl(request))
 
@@ -61,7 +59,8 @@ async def update(request: Request) -> Response:
     except (ConnectorError, HostError):
         await host.records.restore(record)
         raise
-    return await _answer(request, caller.owner)
+    with _told(request, caller.owner, caller.app):
+        return await _answer(request, caller.owner)
 
 
 async def read_for_app(request: Request) -> Response:
@@ -87,8 +86,8 @@ async def _require_listed(request: Request, owner: str, app: AppSettings) -> Non
 
 
 @contextmanager
-def _told(request: Request, owner: str, app: str) -> Iterator[None]:
-    """Tell observers that an application reads a token, and what comes of it."""
+def _told(request: Request, owner: str, app: str | None) -> Iterator[None]:
+    """Tell observers that a token is read, by an application or by the person's own, and what comes of it."""
     host, outcome = Host.of(request), "server_error"
     try:
         yield
@@ -103,7 +102,7 @@ def _told(request: Request, owner: str, app: str) -> Iterator[None]:
             tenant=host.hub.name,
             target=request.path_params["target"],
             owner=owner,
-            detail={"app": app, "outcome": outcome},
+            detail={"outcome": outcome} | ({"app": app} if app else {}),
         )
         host.configuration.registry.plugins.observe(event)
 

@@ -92,6 +92,7 @@ async def sessions(request: Request) -> Response:
         await host.sessions.end_all(session.owner)
     elif not await host.sessions.end_one(session.owner, handle):
         raise HostError("not_found")
+    host.tell("sessions.ended" if handle == "all" else "session.ended", owner=session.owner)
     if handle not in ("all", session.handle):
         return _back("sessions_ended")
     return _out(host)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from connectors_core.connector import ReceivesLogout
 from connectors_core.errors import ConnectorError, LogoutTokenRejected, NotFound
 
+from ..audit import acting
 from ..errors import HostError
 from ..forms import read_form
 from ..host import Host
@@ -35,9 +36,13 @@ async def backchannel_logout(request: Request) -> Response:
             raise LogoutTokenRejected("jti", expected="one that was not used", actual="one that was")
     except HostError as error:
         raise HostError("invalid_request", str(error)) from None
-    except LogoutTokenRejected:
+    except LogoutTokenRejected as error:
+        host.tell("logout.refused", entry=entry, code=error.code)
         raise
     except ConnectorError as error:
         log.warning("connector %s: nobody is signed out: %s", entry.id, error.code)
         raise HostError("invalid_request", f"the logout failed: {error.code}") from None
+    acting("provider")
+    for owner in sorted(set(ended)):
+        host.tell("logout.received", owner=owner, entry=entry)
     return Response(status_code=200)

@@ -50,6 +50,7 @@ async def leave_host(request: Request, host: Host, session: Session | None, afte
     leaving = None
     if session is not None:
         await host.sessions.end(session.id)
+        host.tell("session.ended", owner=session.owner)
         leaving = await _provider_logout(host, session, after)
     response = _gone(request, host, session, leaving, after or "/signed-out")
     host.cookies.clear(response, SESSION)
