@@ -15,7 +15,6 @@ from .accounts import new_owner
 from .audit import acting
 from .cookies import SESSION
 from .errors import HostError
-from .following import followed
 from .hookspecs import Action
 from .host import Host
 from .linking import keep_identity, kept_fields
@@ -37,8 +36,7 @@ async def recognise(host: Host, completed: Completed, identity: Identity) -> str
     profile = replace(completed.profile, **admitted.fields)
     await _ensure_account(host, replace(completed, profile=profile), owner)
     if entry.settings.sync_profile == "sign_in":
-        before = followed(identity, await host.hub.identities(owner))
-        await host.accounts.synchronise(owner, profile, before=before)
+        await host.accounts.synchronise(owner, profile, before=identity.profile)
         fields = kept_fields(host, replace(completed, profile=profile), before=identity.profile)
         await host.hub.update_identity_profile(identity.id, fields, owner=owner)
     try:
