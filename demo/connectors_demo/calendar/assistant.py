@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -79,10 +80,11 @@ class Assistant:
         self.pages.env.globals |= {"host": settings.host, "words": WORDS, "notice": "", **scopes}
 
     def visit(self, request: Request) -> Visit:
-        """Who asks. Raises SignedOut, also where a page of another origin sent the form."""
+        """Who asks. Raises SignedOut, and HTTPException where a page of another origin sent the form."""
+        if request.method == "POST" and request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            raise HTTPException(403)
         visit = self.visits.get(request.cookies.get(SESSION, ""))
-        foreign = request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
-        if visit is None or (request.method == "POST" and foreign):
+        if visit is None:
             raise SignedOut
         return visit
 
@@ -120,8 +122,11 @@ class Assistant:
         try:
             token = await self.host.google_token(visit.access_token)
             lists = await self.lists(token)
-        except (Problem, httpx.HTTPStatusError) as error:
-            notice = notice or f"Google cannot be asked now: {error}"
+        except Problem as problem:
+            # Nobody has been asked yet: One Tap tells who somebody is, and brings no token.
+            notice = notice or ("" if problem.code == "token_not_found" else str(problem))
+        except httpx.HTTPStatusError as error:
+            notice = notice or f"Google refused to answer ({error.response.status_code}). Let me ask again."
         shown = {"visit": visit, "notice": notice, "token": token, "lists": lists}
         return self.pages.TemplateResponse(
             request, "home.html", {**shown, "refreshes": await self.google.refreshes()}
@@ -140,7 +145,10 @@ class Assistant:
 
     async def ask(self, request: Request) -> Response:
         visit = self.visit(request)
-        visit.asked = ASKABLE[request.path_params["feature"]]
+        feature = request.path_params["feature"]
+        if feature not in ASKABLE:
+            raise HTTPException(404)
+        visit.asked = ASKABLE[feature]
         visit.record, uri = await self.host.ask_for_more(
             visit.access_token, scope=" ".join(visit.asked), redirect_uri=f"{self.url}/granted"
         )
@@ -184,6 +192,10 @@ class Assistant:
         return RedirectResponse("/sign-in", 303)
 
     async def on_failure(self, request: Request, error: Exception) -> Response:
+        visit = self.visits.get(request.cookies.get(SESSION, ""))
+        if visit is not None and request.url.path != "/":
+            visit.notice = str(error)
+            return RedirectResponse("/", 303)
         return self.pages.TemplateResponse(request, "welcome.html", {"notice": str(error)}, status_code=502)
 
 

@@ -110,7 +110,7 @@ class GoogleEmulator:
             Request(method="GET", path=request.path, query=urlencode(asked), headers=headers)
         )
         if answer.status != HTTPStatus.OK:
-            return answer
+            return replace(answer, headers={**answer.headers, **_signed_in(person)})
         if not person:
             return self.pages.choose(asked)
         return self.pages.consent(asked, self.accounts[person].person)
@@ -123,6 +123,11 @@ class GoogleEmulator:
         other = hinted is not None and hinted.sub != session
         wanted = "select_account" in asked.get("prompt", "").split()
         return session if session in self.accounts and not other and not wanted else ""
+
+
+def _signed_in(person: str) -> dict[str, str]:
+    """The browser remembers the person, as after a consent."""
+    return {"set-cookie": f"{SESSION}={person}; HttpOnly; SameSite=Lax; Path=/"} if person else {}
 
 
 def _session(request: Request) -> str:

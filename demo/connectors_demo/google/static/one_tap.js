@@ -11,8 +11,9 @@
     nonce: asked.nonce,
     origin: location.origin,
   })}`;
+  const side = innerWidth < 600 ? "bottom" : "top";
   Object.assign(frame.style, {
-    position: "fixed", top: "1rem", right: "1rem", width: "min(19rem, calc(100vw - 2rem))", height: "11rem",
+    position: "fixed", [side]: "1rem", right: "1rem", width: "min(19rem, calc(100vw - 2rem))", height: "11rem",
     border: "0", borderRadius: "1rem", boxShadow: "0 4px 24px rgb(0 0 0 / 30%)", colorScheme: "light dark",
   });
   document.body.append(frame);
