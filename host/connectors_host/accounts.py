@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from connectors_core.profile import Profile
 from connectors_core.stores import Database, Row
+
+from .following import FIELDS, SYNCHRONISE
 
 COLUMNS = ("name", "avatar", "email", "email_verified", "phone", "phone_verified")
 """The normalised fields of a profile."""
@@ -76,27 +78,6 @@ SELECT = (
 )
 
 
-def _follows(name: str) -> str:
-    return (
-        f"(' ' || edited || ' ' NOT LIKE :edited_{name} AND CAST(:{name} AS TEXT) IS NOT NULL"
-        f" AND ({name} IS NULL OR {name} = CAST(:was_{name} AS TEXT)))"
-    )
-
-
-def _assignments() -> Iterator[str]:
-    for name in ("name", "avatar", "email", "phone"):
-        yield f"{name} = CASE WHEN {_follows(name)} THEN CAST(:{name} AS TEXT) ELSE {name} END"
-    for name in ("email", "phone"):
-        flag = f"{name}_verified"
-        yield f"{flag} = CASE WHEN {_follows(name)} THEN CAST(:{flag} AS SMALLINT) ELSE {flag} END"
-
-
-SYNCHRONISE = (
-    f"UPDATE host_accounts SET {', '.join(_assignments())}, updated_at = :now"  # noqa: S608
-    " WHERE tenant = :tenant AND owner = :owner"
-)
-
-
 class Accounts:
     """The table ``host_accounts`` of one tenant."""
 
@@ -137,13 +118,12 @@ class Accounts:
         return bool(made)
 
     async def synchronise(self, owner: str, profile: Profile, *, before: Mapping[str, Any]) -> None:
-        """Take over what the provider says now; what it no longer says stays, what was edited too.
+        """Take over what the provider says now, by the rules of ``following``.
 
-        ``before`` is what the same identity said last: a field follows the identity that it came from,
-        so that of several identities none writes over another's. An address and its flag go together.
+        ``before`` is what the same identity said last, where the account follows it (``followed``).
         """
         parameters = self._parameters(owner, profile)
-        for name in ("name", "avatar", "email", "phone"):
+        for name in FIELDS:
             parameters |= {f"was_{name}": before.get(name), f"edited_{name}": f"% {name} %"}
         await self._database.run([(SYNCHRONISE, parameters)])
 

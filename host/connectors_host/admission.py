@@ -15,6 +15,7 @@ from .accounts import new_owner
 from .audit import acting
 from .cookies import SESSION
 from .errors import HostError
+from .following import followed
 from .hookspecs import Action
 from .host import Host
 from .linking import keep_identity, kept_fields
@@ -36,7 +37,8 @@ async def recognise(host: Host, completed: Completed, identity: Identity) -> str
     profile = replace(completed.profile, **admitted.fields)
     await _ensure_account(host, replace(completed, profile=profile), owner)
     if entry.settings.sync_profile == "sign_in":
-        await host.accounts.synchronise(owner, profile, before=identity.profile)
+        before = followed(identity, await host.hub.identities(owner))
+        await host.accounts.synchronise(owner, profile, before=before)
         fields = kept_fields(host, replace(completed, profile=profile), before=identity.profile)
         await host.hub.update_identity_profile(identity.id, fields, owner=owner)
     try:

@@ -16,6 +16,7 @@ from connectors_core.stores import Identity
 
 from .accounts import Account, profile_fields, same_address
 from .errors import HostError
+from .following import renewed
 from .hookspecs import Action
 from .host import Host, signs_in
 from .plugins import event_of
@@ -69,18 +70,19 @@ def ways_in(host: Host) -> frozenset[str]:
 async def decide(host: Host, completed: Completed) -> Decision:
     """What becomes of an identity that nobody here has, by the connector's policy.
 
-    An address that the provider does not call verified is nobody's: it neither links nor asks, or
-    whoever types a stranger's address at some provider would learn whether there is an account.
+    An address that the provider does not call verified, or is not trusted for, is nobody's: it neither
+    links nor asks, or whoever has some provider say that a stranger's address is theirs would learn
+    whether there is an account.
     """
     entry, profile = host.hub.connector(completed.connector), completed.profile
     if not may_link(entry) or not profile.email or profile.email_verified is not True:
         return Decision()
+    if not _trusted(entry, profile.email, vouched=_vouches(entry, completed)):
+        return Decision()
     accounts = await host.accounts.with_address(profile.email)
     if not accounts:
         return Decision()
-    if entry.settings.linking == "verified_email" and _trusted(
-        entry, profile.email, vouched=_vouches(entry, completed)
-    ):
+    if entry.settings.linking == "verified_email":
         proven = [account for account in accounts if await _has_proven(host, account)]
         if len(proven) == 1:
             return Decision(owner=proven[0].owner)
@@ -125,19 +127,16 @@ async def keep_identity(host: Host, completed: Completed, owner: str) -> Identit
 def kept_fields(
     host: Host, completed: Completed, *, before: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What is kept with an identity that ``before`` was kept with; what is no longer said stays.
+    """What is kept with an identity that ``before`` was kept with, by the rules of ``following``.
 
-    An address and what was said of it go together: a new one is not verified by the word on the old one.
+    That its connector vouches for an address it says each time, or it is so no longer.
     """
-    said = profile_fields(completed.profile)
-    if "email" in said and _vouches(host.hub.connector(completed.connector), completed):
-        said[VOUCHED] = True
-    old = dict(before or {})
-    for address, words in (("email", ("email_verified", VOUCHED)), ("phone", ("phone_verified",))):
-        if address in said:
-            for word in words:
-                old.pop(word, None)
-    return old | said
+    said, old = profile_fields(completed.profile), dict(before or {})
+    if "email" in said:
+        old.pop(VOUCHED, None)
+        if _vouches(host.hub.connector(completed.connector), completed):
+            said[VOUCHED] = True
+    return renewed(old, said)
 
 
 async def unlink(host: Host, identity: Identity, *, but: Session | None = None) -> bool:

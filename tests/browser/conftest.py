@@ -89,6 +89,7 @@ clientSecret = "{secret}"
 type = "browser-query"
 target = "second"
 name = {{ en = "Second Choice" }}
+email_domains = ["example.test"]
 order = 4
 [connectors.second.config]
 clientId = "client-1"
