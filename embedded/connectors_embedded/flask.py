@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, current_app, g, request, session
 from flask.blueprints import BlueprintSetupState
 from werkzeug.local import LocalProxy
 
@@ -26,10 +26,11 @@ from connectors_core import sync
 from . import messages
 from .service import Service
 from .settings import Settings
+from .storage import Storage
 from .users import User
 from .waiting import ProcessHub, run
 
-__all__ = ["SignIn", "User", "current_user", "login_required"]
+__all__ = ["SessionStorage", "SignIn", "User", "current_user", "login_required"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 EXTENSION = "connectors_embedded"
@@ -87,6 +88,19 @@ class SignIn:
                 samesite="Lax",
             )
         return response
+
+
+class SessionStorage(Storage):
+    """Keeps what a ``Client`` knows of a browser in Flask's session."""
+
+    def get(self, key: str) -> str | None:
+        return cast("str | None", session.get(key))
+
+    def set(self, key: str, value: str | None) -> None:
+        session[key] = value
+
+    def delete(self, key: str) -> None:
+        session.pop(key, None)
 
 
 def login_required(view: View) -> View:

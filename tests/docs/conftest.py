@@ -10,6 +10,7 @@ import pytest
 
 import connectors_core.http
 from connectors_core.testing.provider import Provider
+from tests.django_project import configure
 
 GITHUB = {
     "https://github.com/login/oauth/access_token": {"access_token": "fake-token", "token_type": "bearer"},
@@ -44,6 +45,12 @@ class World(httpx.AsyncBaseTransport):
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     """Every hub made during the test reaches this world, and files are written to a folder of its own."""
+    configure()
+    connectors = {
+        "acme": {"type": "oidc", "config": {"issuer": "https://id.example.org", "clientId": "my-app"}}
+    }
+    told = {"base_url": "https://my-app.example.org", "database": None, "connectors": connectors}
+    monkeypatch.setattr("django.conf.settings.CONNECTORS", told, raising=False)
     world = World()
     sender = functools.partial(connectors_core.http.HttpSender, transport=world)
     monkeypatch.setattr(connectors_core.http, "HttpSender", sender)

@@ -83,7 +83,13 @@ def check_shell(example: Example) -> None:
                     assert option not in ("-r", "-e") or (ROOT / value).exists(), line
             case ["uvicorn", "--factory", application, *_]:
                 assert callable(pkgutil.resolve_name(application)), line
-            case ["python3.11", "-m", "venv", _] | ["python", "-m", "pytest", *_] | ["uv", "venv", *_] | []:
+            case (
+                ["export", *_]
+                | ["python3.11", "-m", "venv", _]
+                | ["python", "-m", "pytest", *_]
+                | ["uv", "venv", *_]
+                | []
+            ):
                 pass
             case _:
                 pytest.fail(f"nobody checks this command: {line}")

@@ -17,6 +17,7 @@ from connectors_core.http import HttpSender
 from connectors_core.oidc import OIDCConnector
 from connectors_core.testing.provider import Person, Provider
 from tests.canary import Canary
+from tests.django_project import configure
 
 BASE = "https://app.test"
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
@@ -198,21 +199,7 @@ async def flask_app(stack: AsyncExitStack, settings: dict[str, Any]) -> tuple[Se
 
 
 async def django_app(stack: AsyncExitStack, settings: dict[str, Any]) -> tuple[Send, Any]:
-    from django.conf import settings as project  # type: ignore[import-untyped]
-
-    if not project.configured:
-        project.configure(
-            ALLOWED_HOSTS=["*"],
-            SECRET_KEY="fake-secret-key-of-the-django-tests-which-is-long",
-            MIDDLEWARE=[
-                "django.middleware.csrf.CsrfViewMiddleware",
-                "connectors_embedded.django.UserMiddleware",
-            ],
-            LOGGING_CONFIG=None,
-        )
-        import django  # type: ignore[import-untyped]
-
-        django.setup()
+    configure()
     from connectors_embedded import django as embedded
     from django.core.handlers.wsgi import WSGIHandler  # type: ignore[import-untyped]
     from django.http import HttpResponse  # type: ignore[import-untyped]

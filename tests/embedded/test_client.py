@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -243,7 +244,8 @@ async def test_of_several_connectors_each_has_its_redirect_uri(
 def test_memory_serves_in_tests_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     memory = MemoryStorage()
-    for use in (lambda: memory.get("k"), lambda: memory.set("k", "v"), lambda: memory.delete("k")):
+    uses = partial(memory.get, "k"), partial(memory.set, "k", "v"), partial(memory.delete, "k")
+    for use in uses:
         with pytest.raises(ConfigurationError, match="storage"):
             use()
     MemoryStorage(in_tests=True).set("k", "v")
