@@ -2,7 +2,7 @@
 
 Builds a source distribution and, from it, a wheel of every member, installs the wheels with the
 hashed requirements into an empty virtual environment, and there, away from this tree, runs
-``connectors --version``, ``connectors list`` and ``connectors demo`` and signs in as a person does.
+``connectors --version``, ``connectors list`` and both of ``connectors demo``, and signs in as a person does.
 """
 
 from __future__ import annotations
@@ -119,6 +119,21 @@ def click_connector(browser: httpx.Client, page: Page) -> httpx.Response:
     sys.exit(f"no connector to click on {page.url}")
 
 
+def enter(url: str) -> str:
+    """Sign in to the calendar assistant behind ``url`` as a person would, and return its greeting."""
+    with httpx.Client(follow_redirects=True, timeout=30, trust_env=False) as browser:
+        welcome = Page(browser.get(url))
+        host = browser.get(next(link for link in welcome.links if link.endswith("/sign-in")))
+        shown = click_connector(browser, Page(host))
+        while shown.url.host == "localhost":
+            # The emulated Google: who is it, and what may be known?
+            shown = submit(browser, Page(shown).forms[0])
+        found = re.search(r"<h1>(Hello, [^<]+)</h1>", shown.text)
+        if found is None or not str(shown.url).startswith(url):
+            sys.exit(f"landed at {shown.url.copy_with(query=None)}: status {shown.status_code}")
+        return found[1]
+
+
 def sign_in(url: str) -> dict[str, object]:
     """Sign in at the host behind ``url`` as a person would, and return what ``/user`` says."""
     with httpx.Client(follow_redirects=True, timeout=30, trust_env=False) as browser:
@@ -136,10 +151,10 @@ def sign_in(url: str) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def demo(programs: Path, folder: Path) -> Iterator[str]:
+def demo(programs: Path, folder: Path, *arguments: str) -> Iterator[str]:
     """Run ``connectors demo``, yield the URL that it prints, and see it end when it is told to."""
     process = subprocess.Popen(
-        [programs / "connectors", "demo", "--oidc"],
+        [programs / "connectors", "demo", *arguments],
         cwd=folder,
         env=environment() | {"PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
@@ -196,11 +211,15 @@ def main() -> None:
             sys.exit(f"connectors list: {types}")
         print(f"connector types: {', '.join(entry['id'] for entry in types)}")
         started = time.monotonic()
-        with demo(programs, elsewhere) as url:
+        with demo(programs, elsewhere, "--oidc") as url:
             user = sign_in(url)
         if user.get("isAuthenticated") is not True:
             sys.exit(f"not signed in: /user has {sorted(user)}")
         print(f"signed in at {url} after {time.monotonic() - started:.1f} s")
+        started = time.monotonic()
+        with demo(programs, elsewhere) as url:
+            greeting = enter(url)
+        print(f"“{greeting}” at {url} after {time.monotonic() - started:.1f} s")
 
 
 if __name__ == "__main__":

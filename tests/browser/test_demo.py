@@ -174,7 +174,7 @@ async def test_the_five_steps(walk: Walk) -> None:
     assert {"Coffee with Bob", "Agenda for the review", "Figures"} <= {*found}
     await page.goto(walk.demo.app)
     await page.clock.fast_forward(1000 * LIFETIME // 3)
-    await walk.picture("day", width=1000, height=1010)
+    await walk.picture("day", width=1000, height=1060)
 
     # 5: out and in again, without another consent
     await walk.press("Sign out")
