@@ -24,6 +24,7 @@ from ..metadata import ServerMetadata
 from ..profile import IdentityKey
 from ..tokens import EMPTY, TokenSet
 from ..vault.outbox import Outcome, Told, drain
+from ..vault.vault import TOKENS
 from .entry import ConnectorEntry
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ..stores import Identity
     from ..vault import Vault
     from ..vault.hosts import Heartbeat
+    from ..vault.rows import SqlSealedRows
     from .shared import Shared
 
 HARMLESS = frozenset(
@@ -60,7 +62,8 @@ class OpenVault:
 class Keeping:
     """``default`` keeps what no plugin sends elsewhere; None where there is no key to seal by.
 
-    ``own`` is the hub's vault, ``others`` are those that plugins name; ``databases`` are theirs.
+    ``own`` is the hub's vault, and ``beside`` its rows where they lie beside the identities; ``others``
+    are those that plugins name, ``databases`` are theirs.
     """
 
     def __init__(
@@ -69,11 +72,12 @@ class Keeping:
         default: TokenStore | None,
         *,
         own: OpenVault | None = None,
+        beside: SqlSealedRows | None = None,
         others: Mapping[str, OpenVault] = EMPTY,
         databases: AsyncExitStack | None = None,
     ) -> None:
         self._shared, self.default = shared, default
-        self.vault = own.vault if own else None
+        self.vault, self._beside = own.vault if own else None, beside
         self._others, self._databases = others, databases or AsyncExitStack()
         self._open = [*([own] if own else []), *others.values()]
         self._timers: list[asyncio.Task[None]] = []
@@ -84,10 +88,8 @@ class Keeping:
 
     async def linked(self, tenant: str, owner: str, group: str) -> Sequence[LinkedRow]:
         """An owner's identities of a group, with what the vault keeps for each, where it lies beside them."""
-        if self.vault is not None:
-            found = await self.vault.linked(tenant, owner, group=group)
-            if found is not None:
-                return found
+        if self._beside is not None:
+            return await self._beside.linked(tenant, owner, group=group, kind=TOKENS)
         return [
             LinkedRow(
                 tenant=tenant, owner=owner, identity=each.id, connector=each.connector, target=each.target

@@ -33,7 +33,8 @@ async def open_keeping(shared: Shared, database: Database | None, keys: Keys | N
 
     plugins = shared.registry.plugins
     async with AsyncExitStack() as opened:
-        own_rows: SealedRowStore = SqlSealedRows(database, shared=_is_shared(database))
+        beside = SqlSealedRows(database, shared=_is_shared(database))
+        own_rows: SealedRowStore = beside
         if shared.sealed_rows is not None:
             own_rows = open_sealed_rows(shared.sealed_rows, plugins.token_stores())
             if close := getattr(own_rows, "aclose", None):
@@ -49,7 +50,14 @@ async def open_keeping(shared: Shared, database: Database | None, keys: Keys | N
         vaults = [each.vault for each in (own, *others.values())]
         for vault in vaults:
             vault.others = [other.rows for other in vaults if other is not vault]
-        keeping = Keeping(shared, own.vault, own=own, others=others, databases=opened.pop_all())
+        keeping = Keeping(
+            shared,
+            own.vault,
+            own=own,
+            beside=beside if own_rows is beside else None,
+            others=others,
+            databases=opened.pop_all(),
+        )
     keeping.start()
     return keeping
 

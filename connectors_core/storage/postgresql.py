@@ -86,6 +86,14 @@ class PostgresDatabase:
 
         return await self._repeated(fetch)
 
+    async def read(self, sql: str, parameters: Parameters = EMPTY) -> list[Row]:
+        """As ``fetch``; one that is cancelled is not finished, which spares the task that would finish it."""
+
+        async def read(connection: Connection) -> list[Row]:
+            return await _execute(connection, sql, parameters)
+
+        return await self._repeated(read, finished=False)
+
     async def run(self, statements: Sequence[tuple[str, Parameters]]) -> list[list[Row]]:
         async def run(connection: Connection) -> list[list[Row]]:
             async with connection.transaction():
@@ -104,11 +112,11 @@ class PostgresDatabase:
                 await pool.drain()
             await pool.close()
 
-    async def _repeated(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _repeated(self, work: Callable[[Connection], Awaitable[T]], *, finished: bool = True) -> T:
         pool = await self._pool()
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await pool.work(work)
+                return await pool.work(work, finished=finished)
             except REPEATABLE as error:
                 if attempt == ATTEMPTS:
                     raise _refused(error) from None
@@ -139,13 +147,22 @@ class _Pool:
         self._busy: set[asyncio.Task[Any]] = set()
         self._closed = False
 
-    async def work(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def work(self, work: Callable[[Connection], Awaitable[T]], *, finished: bool) -> T:
+        """Do it on a connection; where it is to be ``finished``, also for a caller that is cancelled."""
+        if self._free.locked():
+            await self._wait_for_one()
+        else:
+            await self._free.acquire()
+        if not finished:
+            return await self._finish(work)
+        return await asyncio.shield(self._task(self._finish(work)))
+
+    async def _wait_for_one(self) -> None:
         try:
             async with asyncio.timeout(WAIT):
                 await self._free.acquire()
         except TimeoutError:
             raise StorageError(f"no connection to PostgreSQL became free within {WAIT:.0f} s") from None
-        return await asyncio.shield(self._task(self._finish(work)))
 
     def _task(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -158,12 +175,12 @@ class _Pool:
         try:
             connection = await self._alive() or await self._connect()
             result = await work(connection)
-            if connection.info.transaction_status != TransactionStatus.IDLE:
+            if connection.pgconn.transaction_status != TransactionStatus.IDLE:
                 raise StorageError("a transaction is what run() is for; it was rolled back")
             return result
         finally:
             if connection is not None:
-                if connection.info.transaction_status == TransactionStatus.IDLE and not self._closed:
+                if connection.pgconn.transaction_status == TransactionStatus.IDLE and not self._closed:
                     self._idle.append(connection)
                 else:
                     await connection.close()
@@ -196,8 +213,9 @@ class _Pool:
 
 
 async def _execute(connection: Connection, sql: str, parameters: Parameters) -> list[Row]:
-    cursor = await connection.execute(placeholders(sql), dict(parameters))
-    return await cursor.fetchall() if cursor.description else []
+    # In binary, because text is twice the bytes of what is sealed; and ``description`` is made of objects.
+    cursor = await connection.execute(placeholders(sql), dict(parameters), binary=True)
+    return await cursor.fetchall() if cursor.rownumber is not None else []
 
 
 def _has_news(connection: Connection) -> bool:

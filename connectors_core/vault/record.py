@@ -43,7 +43,7 @@ def context_of(ref: GrantRef, *, secret_id: str, kind: str) -> bytes:
     texts = (ref.tenant, ref.owner, ref.identity, ref.connector, ref.target, ref.issuer)
     parts = [text.encode("utf-8", "surrogatepass") for text in texts]
     parts += [ref.urls, secret_id.encode(), kind.encode()]
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
 
 def new_dek(random: Random = os.urandom) -> bytes:

@@ -31,6 +31,7 @@ def grant_hash(ref: GrantRef) -> bytes:
     parts = [part.encode("utf-8", "surrogatepass") for part in (ref.issuer, ref.client, ref.subject)]
     return sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
 
+
 REF = ("tenant", "owner", "identity", "subject", "connector", "target", "issuer", "client", "urls")
 
 
@@ -165,7 +166,7 @@ class SqlSealedRows:
     async def linked(self, tenant: str, owner: str, *, group: str, kind: str) -> Sequence[LinkedRow]:
         """The identities of an owner in a group, oldest first, each with what is kept for it."""
         whose = {"tenant": tenant, "owner": owner, "group": group, "kind": kind}
-        return [linked_row(row) for row in await self._database.fetch(sql.LINKED, whose)]
+        return [linked_row(row) for row in await self._database.read(sql.LINKED, whose)]
 
     async def due(
         self,

@@ -58,7 +58,7 @@ LINKED = f"""
            ON s.tenant = i.tenant AND s.identity = i.id AND s.kind = :kind
      WHERE i.tenant = :tenant AND i.owner = :owner AND i.identity_group = :group
      ORDER BY i.created_at, i.id
-"""
+"""  # noqa: S608
 
 _NOT_DESTROYED = """
     NOT EXISTS (SELECT 1 FROM connectors_vault_keys k WHERE k.kid = :kid AND k.state = 'destroyed')

@@ -14,7 +14,6 @@ from ..grants import (
     InactiveReason,
     KeyProvider,
     Lease,
-    LinkedRow,
     Occasion,
     SealedRevocation,
     SealedRow,
@@ -122,17 +121,6 @@ class Vault:
         """
         row = await self._rows.find(tenant, identity, kind=TOKENS)
         return None if row is None else await self.opened(row)
-
-    async def linked(self, tenant: str, owner: str, *, group: str) -> Sequence[LinkedRow] | None:
-        """An owner's identities of a group, each with what is kept for it, in one step.
-
-        None where the row store cannot tell, because it lies elsewhere than the identities.
-        """
-        find = getattr(self._rows, "linked", None)
-        if find is None:
-            return None
-        found: Sequence[LinkedRow] = await find(tenant, owner, group=group, kind=TOKENS)
-        return found
 
     async def opened(self, row: SealedRow) -> StoredGrant:
         """What is in a row that was just read; raises as ``open``."""

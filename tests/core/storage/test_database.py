@@ -156,3 +156,32 @@ async def test_a_closed_database_says_so(database_url: str) -> None:
     await database.aclose()
     with pytest.raises(StorageError, match="closed"):
         await database.fetch("SELECT 1")
+
+
+async def test_a_read_sees_what_was_written(notes: OpenDatabase) -> None:
+    assert await notes.read("SELECT text FROM notes WHERE id = :id", {"id": 1}) == []
+    await notes.fetch(INSERT, {"id": 1, "text": "a"})
+    assert await notes.read("SELECT text FROM notes WHERE id = :id", {"id": 1}) == [("a",)]
+
+
+async def test_a_read_that_cannot_be_is_a_storage_error(notes: OpenDatabase) -> None:
+    for statement, parameters in (
+        ("SELECT nothing FROM notes", {}),
+        ("SELECT text FROM notes WHERE text = :text", {"text": "\ud800"}),
+    ):
+        with pytest.raises(StorageError):
+            await notes.read(statement, parameters)
+    await notes.aclose()
+    with pytest.raises(StorageError, match="closed"):
+        await notes.read("SELECT text FROM notes")
+
+
+async def test_a_read_that_is_cancelled_harms_no_other(notes: OpenDatabase) -> None:
+    await notes.fetch(INSERT, {"id": 1, "text": "a"})
+    for turns in range(30):
+        task = asyncio.ensure_future(notes.read("SELECT text FROM notes"))
+        for _ in range(turns % 6):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert await notes.read("SELECT id FROM notes") == [(1,)]

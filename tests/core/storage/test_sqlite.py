@@ -161,3 +161,39 @@ async def test_the_thread_goes_with_the_database(tmp_path: Path) -> None:
     del database
     gc.collect()
     assert not thread.is_alive()
+
+
+async def test_a_read_waits_for_no_writer(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "a.db")
+    await database.run([("CREATE TABLE t (x)", {}), ("INSERT INTO t VALUES (1)", {})])
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO t VALUES (2)")
+    assert await asyncio.wait_for(database.read("SELECT x FROM t"), 5) == [(1,)]
+    other.execute("COMMIT")
+    assert await database.read("SELECT x FROM t") == [(1,), (2,)]
+    other.close()
+    await database.aclose()
+    assert modes(tmp_path) == {"a.db": 0o600}
+
+
+async def test_a_read_that_fails_on_the_callers_thread_goes_the_long_way(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "a.db")
+    await database.run([("CREATE TABLE t (x)", {}), ("INSERT INTO t VALUES (1)", {})])
+    assert await database.read("SELECT x FROM t") == [(1,)]
+    assert database._reader is not None
+    database._reader.close()  # whatever is wrong with it
+    assert await database.read("SELECT x FROM t") == [(1,)]
+    database._reader = None
+    assert await database.read("SELECT x FROM t") == [(1,)]
+    await database.aclose()
+
+
+async def test_a_read_changes_nothing_on_the_callers_thread(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "a.db")
+    await database.fetch("CREATE TABLE t (x)")
+    await database.read("SELECT x FROM t")
+    assert database._reader is not None
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        database._reader.execute("INSERT INTO t VALUES (1)")
+    await database.aclose()

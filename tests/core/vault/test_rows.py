@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors_core.grants import SealedRowStore
+from connectors_core.grants import InactiveReason, LinkedRow, SealedRowStore
 from connectors_core.storage.database import OpenDatabase
 from connectors_core.storage.postgresql import PostgresDatabase
 from connectors_core.testing.sealed_rows import KIND, NOW, Change, SealedRowStoreConformance, ref, row
@@ -97,3 +97,66 @@ async def test_what_is_queued_is_the_newest_even_beside_a_refresh_that_commits(
         (entry,) = await rows.take_revocations(now=NOW, most=9)
         assert (entry.payload == b"newer") is committed
         await rows.end_revocation("default", entry.id)
+
+
+async def test_an_owners_identities_of_a_group_come_with_what_is_kept_for_them(
+    database: OpenDatabase, link: Change
+) -> None:
+    rows = SqlSealedRows(database)
+    kept, bare = row(ref("identity_1")), ref("identity_2", subject="2")
+    for whose in (kept.state.ref, bare, ref("identity_3", subject="3", owner="user:43")):
+        await link(whose)
+    await link(ref("identity_4", connector="other"))
+    assert await rows.add(kept)
+    assert await rows.linked("default", "user:42", group="acme-main", kind=KIND) == [
+        LinkedRow(
+            tenant="default",
+            owner="user:42",
+            identity="identity_1",
+            connector="acme-main",
+            target="acme",
+            kept=await rows.find("default", "identity_1", kind=KIND),
+        ),
+        LinkedRow(
+            tenant="default", owner="user:42", identity="identity_2", connector="acme-main", target="acme"
+        ),
+    ]
+    assert await rows.linked("default", "nobody", group="acme-main", kind=KIND) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ({}, True),
+        ({"retry_at": NOW - 1}, True),
+        ({"retry_at": NOW + 1}, False),
+        ({"retry_at": NOW + 960}, False),
+        ({"retry_at": NOW + 961}, True),
+        ({"lease_holder": "x", "lease_until": NOW - 1}, True),
+        ({"lease_holder": "x", "lease_until": NOW + 75}, False),
+        ({"lease_holder": "x", "lease_until": NOW + 76}, True),
+        ({"lease_holder": "x", "lease_until": NOW + 1e9, "retry_at": NOW + 1e9}, True),
+        ({"reason": InactiveReason.REVOKED}, False),
+        ({"has_refresh_token": False}, False),
+        ({"expires_at": NOW + 360}, False),
+        ({"used_at": NOW - 3601}, False),
+        ({"used_at": None}, False),
+    ],
+)
+async def test_what_is_due_is_held_back_by_no_clock_that_was_wrong(
+    database: OpenDatabase, link: Change, written: dict[str, object], found: bool
+) -> None:
+    rows = SqlSealedRows(database)
+    kept = row(**{"expires_at": NOW + 359, "used_at": NOW, **written})
+    await link(kept.state.ref)
+    assert await rows.add(kept)
+    due = await rows.due(
+        kind=KIND,
+        before=NOW + 360,
+        used_since=NOW - 3600,
+        now=NOW,
+        longest_wait=960.0,
+        longest_lease=75.0,
+        most=9,
+    )
+    assert [state.ref for state in due] == [kept.state.ref] * found
