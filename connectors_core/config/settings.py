@@ -69,6 +69,7 @@ class HostSettings(Settings):
     sign_up: Flag = True
     session_idle: Duration = 86400.0
     session_absolute: Duration = Field(2592000.0, validate_default=True)
+    renew_ahead: Duration | None = None
     rate_limits: RateLimits = RateLimits()
 
     @field_validator("admin_token")

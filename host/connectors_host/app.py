@@ -43,6 +43,7 @@ from .oidc.grants import Grants
 from .oidc.routes import routes as oidc_routes
 from .pages import STATIC, Pages
 from .plugins import Plugins
+from .renewal import renewing_ahead
 from .return_to import ReturnToRefused
 from .routes import (
     account,
@@ -133,7 +134,8 @@ def create_app(
                     clock=clock,
                 )
                 try:
-                    yield
+                    async with renewing_ahead(hub, settings.renew_ahead):
+                        yield
                 finally:
                     await hub.drain()
                     await observer.between.settled()
