@@ -245,6 +245,8 @@ class Connector(ABC):
     api_hosts: tuple[str, ...] = ()
     rotation: str = "strict"
     revocation: Literal["token", "grant", "none"] = "token"
+    access_denied_aliases: tuple[str, ...] = ()
+    """The provider's own words for ``access_denied`` in a callback."""
     scope_on_refresh: bool = False
     """Whether a refresh names the scopes of the grant, for servers that narrow it otherwise."""
 

@@ -164,7 +164,8 @@ async def _redeem(answer: CallbackAnswer, transaction: Transaction, connector: C
     _check_issuer(answer, transaction, connector)
     held = (transaction.state, transaction.nonce, transaction.code_verifier, answer.code)
     if answer.code is None:
-        raise _tagged(authorization_error(answer, secrets=held), connector)
+        denied = connector.access_denied_aliases
+        raise _tagged(authorization_error(answer, secrets=held, denied=denied), connector)
     callback = Callback(code=answer.code, iss=answer.iss, parameters=answer.parameters)
     with contained(connector, Step.TOKEN_EXCHANGE):
         tokens = await connector.exchange(callback, transaction)

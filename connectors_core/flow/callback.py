@@ -120,9 +120,15 @@ _ERRORS: Mapping[str, type[AuthorizationError]] = {
 }
 
 
-def authorization_error(answer: CallbackAnswer, *, secrets: Iterable[str | None] = ()) -> AuthorizationError:
-    """The exception for an error answer under a valid state. RFC 6749 §4.1.2.1, OIDC Core §3.1.2.6."""
+def authorization_error(
+    answer: CallbackAnswer, *, secrets: Iterable[str | None] = (), denied: Iterable[str] = ()
+) -> AuthorizationError:
+    """The exception for an error answer under a valid state. RFC 6749 §4.1.2.1, OIDC Core §3.1.2.6.
+
+    ``denied`` are the provider's own words for ``access_denied``.
+    """
     secrets = tuple(secrets)
     error = provider_text(answer.error or "", secrets=secrets)[:64]
     description = provider_text(answer.error_description, secrets=secrets)
-    return _ERRORS.get(error, AuthorizationError)(error, error_description=description)
+    kind = AccessDenied if error in denied else _ERRORS.get(error, AuthorizationError)
+    return kind(error, error_description=description)

@@ -43,6 +43,7 @@ from .token_endpoint import (
     form_request,
     read_token_response,
     request_secrets,
+    with_json_body,
 )
 
 
@@ -80,13 +81,18 @@ class OAuth2Connector(Connector):
     client_assertion_audience: Literal["issuer", "token_endpoint"] = "issuer"
     pkce_off_because: str = ""
     response_mode: str | None = None
+    token_request_encoding: Literal["json", "form"] = "form"
+    """How requests to the token and revocation endpoints are written; RFC 6749 knows forms alone."""
     token_response_encoding: Literal["json", "form"] | None = None
+    token_response_member: str = ""
+    """The member of token responses whose object holds the token, empty for the response itself."""
     bearer_aliases: tuple[str, ...] = ()
     invalid_grant_aliases: tuple[str, ...] = ()
     authorization_parameters: Mapping[str, str] = EMPTY
     token_parameters: Mapping[str, str] = EMPTY
     refresh_parameters: Mapping[str, str] = EMPTY
     userinfo_parameters: Mapping[str, str] = EMPTY
+    userinfo_headers: Mapping[str, str] = EMPTY
     reauthentication_parameters: Mapping[str, str] = EMPTY
     """What has the server ask a person to prove anew who they are; empty where nothing does."""
     profile_map: ProfileMap = ProfileMap()
@@ -267,16 +273,21 @@ class OAuth2Connector(Connector):
     ) -> TokenSet:
         separator = self.granted_scope_separator
         return read_token_response(
-            await self.runtime.send(request),
+            await self._send(request),
             requested=requested,
             now=now,
             secrets=(*request_secrets(request), *secrets),
             step=step,
             scope_separator=self.scope_separator if separator is None else separator,
             encoding=self.token_response_encoding,
+            member=self.token_response_member,
             bearer_aliases=self.bearer_aliases,
             invalid_grant_aliases=self.invalid_grant_aliases,
         )
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        written = with_json_body(request) if self.token_request_encoding == "json" else request
+        return await self.runtime.send(written)
 
     async def accept(
         self,
@@ -323,14 +334,14 @@ class OAuth2Connector(Connector):
         request = build_revocation_request(
             endpoint, token=token, token_type_hint=hint, authentication=authentication, now=now
         )
-        response = await self.runtime.send(request)
+        response = await self._send(request)
         read_revocation_response(response, now=now, secrets=request_secrets(request))
 
     async def fetch_userinfo(self, tokens: TokenSet, server: ServerMetadata) -> Mapping[str, Any]:
         """What the userinfo endpoint says. Raises InvalidResponse, TransportError, ConnectorMisconfigured."""
         url = self.endpoint(server, "userinfo_endpoint", step=Step.USERINFO)
         api = BearerApi(self.runtime, tokens, hosts=(authority(url),))
-        answer = await api.get_json(url, params=self.userinfo_parameters)
+        answer = await api.get_json(url, params=self.userinfo_parameters, headers=self.userinfo_headers)
         if not isinstance(answer, Mapping):
             raise InvalidResponse("the userinfo answer is not a JSON object", step=Step.USERINFO)
         return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
@@ -91,6 +92,14 @@ def form_request(
     return httpx.Request("POST", url, headers=headers, content=body.encode("ascii"))
 
 
+def with_json_body(request: httpx.Request) -> httpx.Request:
+    """The same request with its form as a JSON object, for servers that read no forms (Notion)."""
+    form = dict(parse_qsl(request.content.decode("ascii"), keep_blank_values=True))
+    headers = {**request.headers, "content-type": "application/json"}
+    headers.pop("content-length", None)
+    return httpx.Request(request.method, request.url, headers=headers, content=json.dumps(form).encode())
+
+
 def request_secrets(request: httpx.Request) -> tuple[str, ...]:
     """The secret values that ``request`` carries, plain and encoded, to redact from its answer."""
     form = dict(parse_qsl(request.content.decode("ascii", "replace"), keep_blank_values=True))
@@ -113,6 +122,7 @@ def read_token_response(
     step: Step = Step.TOKEN_EXCHANGE,
     scope_separator: str = " ",
     encoding: Literal["json", "form"] | None = None,
+    member: str = "",
     bearer_aliases: Iterable[str] = (),
     invalid_grant_aliases: Iterable[str] = (),
 ) -> TokenSet:
@@ -125,6 +135,7 @@ def read_token_response(
 
     JSON or form is told by content unless ``encoding`` says which; Accept is not always heard.
     ``scope_separator`` is one more separator of ``scope`` beside white space (GitHub: a comma).
+    ``member`` names the object in the body that holds the token (Slack: authed_user).
     ``bearer_aliases`` are values of ``token_type`` that this server uses for bearer tokens,
     ``invalid_grant_aliases`` its own names of ``invalid_grant``.
 
@@ -144,6 +155,9 @@ def read_token_response(
     )
     if not 200 <= response.status_code < 300:
         raise InvalidTokenResponse(f"the token endpoint answered {response.status_code}", step=step)
+    nested = body.get(member)
+    if isinstance(nested, Mapping):
+        body = {**{name: value for name, value in body.items() if name != member}, **nested}
     try:
         return _read_token_set(body, frozenset(requested), now, scope_separator, bearer_aliases)
     except ValueError as error:

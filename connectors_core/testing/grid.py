@@ -81,13 +81,17 @@ def _concerns(case: Case, ability: Ability) -> bool:
         return False
     if not ability.discovers and (stages & _DISCOVERY or case.area == "discovery"):
         return False
-    if case.scenario is Scenario.REFRESH and not ability.refreshes:
+    if case.scenario is Scenario.REFRESH and not _refreshes(case, ability):
         return False
     return ability.reads_forms or not case.name.startswith("token_endpoint.form")
 
 
+def _refreshes(case: Case, ability: Ability) -> bool:
+    return ability.refreshes or case.settings.get("refresh_tokens") == "always"
+
+
 def _expected(case: Case, ability: Ability) -> str | None:
-    if case.scenario is Scenario.DEAD_GRANT and not ability.refreshes:
+    if case.scenario is Scenario.DEAD_GRANT and not _refreshes(case, ability):
         return "reauthorization_required"
     if case.scenario is Scenario.REVOKE and not ability.revokes:
         return "connector_misconfigured"

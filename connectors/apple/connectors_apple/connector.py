@@ -37,6 +37,7 @@ class Apple(OIDCConnector):
     response_mode = "form_post"
     claims_source = ClaimsSource.ID_TOKEN
     rotation = "none"
+    access_denied_aliases = ("user_cancelled_authorize",)
     reauthentication_parameters = {}  # Apple knows neither prompt nor max_age.
     # Apple sends the flags as text to some clients and as booleans to others.
     profile_map = replace(STANDARD_CLAIMS, name=NAME, avatar="", phone="", string_booleans=True)

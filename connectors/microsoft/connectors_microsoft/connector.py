@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from .config import SEVERAL, TENANT, MicrosoftConfig
 
 PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
 """The tenant of all personal Microsoft accounts."""
+GRAPH = "https://graph.microsoft.com/"
 
 
 class Microsoft(OIDCConnector):
@@ -66,6 +67,12 @@ class Microsoft(OIDCConnector):
             "consumers": tenant == PERSONAL,
         }.get(wanted, tenant == wanted)
         return frozenset({self._issuer(tenant)}) if let_in else frozenset()
+
+    def missing_scopes(self, asked: Iterable[str], granted: Iterable[str]) -> frozenset[str]:
+        """Which of ``asked`` a grant lacks: answers spell scopes of Graph as URLs, and leave out
+        ``offline_access``, of which the refresh token is the sign."""
+        known = {scope.removeprefix(GRAPH).lower() for scope in granted} | {"offline_access"}
+        return frozenset(scope for scope in asked if scope.removeprefix(GRAPH).lower() not in known)
 
     def request_parameters(self, transaction: Transaction, server: ServerMetadata) -> dict[str, str]:
         """As for OpenID Connect; Microsoft gives refresh tokens without showing the consent page again."""

@@ -100,12 +100,41 @@ class OAuth2ProviderConfig(OAuth2Config):
     grant_type: Literal["authorization_code"] = Field(
         "authorization_code", description="Only the code flow is supported."
     )
+    token_endpoint_request_type: Literal["form", "json"] = Field(
+        "form", description="How token requests are written: json for a server that reads no forms."
+    )
     token_endpoint_response_type: Literal["query-string", "json"] | None = Field(
         None, description="How token responses are written; default: told by their content."
+    )
+    token_response_member: str = Field(
+        "",
+        description="The member of token responses that holds the token, where they do not themselves.",
+    )
+    bearer_aliases: tuple[Text, ...] = Field(
+        (), description="Values of token_type that mean Bearer at this server."
+    )
+    invalid_grant_aliases: tuple[Text, ...] = Field(
+        (), description="The server's own words for invalid_grant: a code or refresh token that is dead."
+    )
+    access_denied_aliases: tuple[Text, ...] = Field(
+        (), description="The server's own words for access_denied: the person said no."
+    )
+    rotation: Literal["none", "overlap", "strict"] = Field(
+        "strict",
+        description="What becomes of a refresh token that was used: it stays (none), it serves until the"
+        " next was used (overlap), or it must not be used again (strict).",
     )
     scope: str | None = Field(None, description="Scopes to ask for at sign-in.")
     scope_separator: str = Field(
         " ", pattern=r"^[^A-Za-z0-9]{1,3}$", description="What stands between scopes on the wire."
+    )
+    granted_scope_separator: str | None = Field(
+        None,
+        pattern=r"^[^A-Za-z0-9]{1,3}$",
+        description="What stands between them in answers, where that differs.",
+    )
+    user_info_headers: Mapping[Text, str] = Field(
+        {}, description="Further headers of the userinfo request, as an API's version."
     )
     custom_config: Mapping[Text, str] = Field(
         {}, description="Further parameters, sent with authorization and token requests."

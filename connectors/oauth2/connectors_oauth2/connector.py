@@ -35,17 +35,14 @@ class OAuth2(OAuth2Connector):
         return {
             "issuer": config.issuer,
             "server": ServerMetadata(issuer=config.issuer, **typed_in) if complete else None,
-            "scope_separator": config.scope_separator,
-            "token_endpoint_auth_method": config.token_endpoint_auth_method,
-            "encode_basic_credentials": config.encode_basic_credentials,
-            "client_secret_jwt_signing_algorithm": config.client_secret_jwt_signing_algorithm,
+            **{name: getattr(config, name) for name in _SAME_NAME},
             "signing_key": config.signing_key(),
-            "client_assertion_audience": config.client_assertion_audience,
-            "pkce_off_because": config.pkce_off_because,
+            "token_request_encoding": config.token_endpoint_request_type,
             "token_response_encoding": _ENCODINGS[config.token_endpoint_response_type],
             "authorization_parameters": config.custom_config,
             "token_parameters": config.custom_config,
             "refresh_parameters": config.custom_config,
+            "userinfo_headers": config.user_info_headers,
             "profile_map": ProfileMap(
                 **config.profile_map.model_dump(),
                 string_booleans=config.accept_string_typed_booleans,
@@ -68,4 +65,15 @@ class OAuth2(OAuth2Connector):
         return {name: url for name, url in endpoints.items() if url is not None}
 
 
+_SAME_NAME = (
+    *("scope_separator", "granted_scope_separator", "pkce_off_because", "token_endpoint_auth_method"),
+    *("encode_basic_credentials", "client_secret_jwt_signing_algorithm", "client_assertion_audience"),
+    *(
+        "token_response_member",
+        "bearer_aliases",
+        "invalid_grant_aliases",
+        "access_denied_aliases",
+        "rotation",
+    ),
+)
 _ENCODINGS = {"query-string": "form", "json": "json", None: None}

@@ -153,6 +153,12 @@ class OIDCProviderConfig(OIDCConfig):
         {}, description="Further parameters, sent with authorization and token requests."
     )
     pkce_off_because: str = Field("", description="A reason turns PKCE off, for a provider that refuses it.")
+    granted_scope_separator: Text | None = Field(
+        None, description="What stands between scopes in answers, where that is no space."
+    )
+    access_denied_aliases: tuple[Text, ...] = Field(
+        (), description="The provider's own words for access_denied: the person said no."
+    )
     accept_string_typed_boolean_claims: bool = Field(
         False, description='Read "true" and "false" as booleans.'
     )

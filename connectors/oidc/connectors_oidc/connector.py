@@ -33,15 +33,15 @@ class OIDC(OIDCConnector):
     def configured(self) -> Mapping[str, Any]:
         config = self.config
         verification, request = config.id_token_verification_config, config.auth_request_optional_config
-        issuers = _texts(verification.issuer)
-        known = config.issuer or issuers
-        audiences = (*config.additional_audiences, *_texts(verification.audience))
+        issuers, audience = _texts(verification.issuer), _texts(verification.audience)
         return {
             **{name: getattr(config, name) for name in _SAME_NAME},
             "server": self._typed_in(issuers),
             "issuers": frozenset(issuers) or None,
-            "issuer_unchecked_because": "" if known else "the configuration names no issuer",
-            "additional_audiences": frozenset(audiences) - {config.client_id},
+            "issuer_unchecked_because": ""
+            if config.issuer or issuers
+            else "the configuration names no issuer",
+            "additional_audiences": frozenset({*config.additional_audiences, *audience}) - {config.client_id},
             "id_token_algorithms": verification.algorithms and frozenset(verification.algorithms),
             "id_token_typ": verification.typ,
             "leeway": verification.clock_tolerance,
@@ -51,8 +51,7 @@ class OIDC(OIDCConnector):
             "max_age": request.max_age,
             "response_mode": request.response_mode,
             "authorization_parameters": {**request.parameters(), **config.custom_config},
-            "token_parameters": config.custom_config,
-            "refresh_parameters": config.custom_config,
+            **dict.fromkeys(("token_parameters", "refresh_parameters"), config.custom_config),
             "signing_key": self._signing_key(),
             "profile_map": self._profile_map(),
         }
@@ -90,6 +89,7 @@ class OIDC(OIDCConnector):
 _SAME_NAME = (
     *("issuer", "claims_source", "nonce_policy", "pkce_off_because", "token_endpoint_auth_method"),
     *("encode_basic_credentials", "client_secret_jwt_signing_algorithm", "client_assertion_audience"),
+    *("granted_scope_separator", "access_denied_aliases"),
 )
 
 

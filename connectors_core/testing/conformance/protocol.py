@@ -111,6 +111,8 @@ class Protocol(World):
         caplog.set_level(logging.DEBUG)
 
         async def act(actor: Visitor) -> None:
+            if self._holds_for_some(case):
+                actor.provider.put_into_force(case)
             outcome, error = await self._outcome(actor.meet(case))
             told = self._told(error)
             code = self._code(error, case)
@@ -122,7 +124,7 @@ class Protocol(World):
                 assert outcome.profile.id == self.expected.id
                 assert outcome.profile.email_verified in (self.expected.email_verified, None, False)
                 if certain:
-                    self._as_expected(outcome.profile)
+                    self._as_expected(outcome.profile, first=False)
             shown = [told, repr(error), repr(vars(error)) if error else "", caplog.text]
             held = actor.held()
             assert not [secret[:8] for secret in held if any(secret in text for text in shown)]

@@ -81,6 +81,7 @@ APPLE = ProviderProfile(
             "is_private_email": "true",
         },
     ),
+    told_once=frozenset({"name"}),
     quirks=(
         quirk(
             "apple.form-post",

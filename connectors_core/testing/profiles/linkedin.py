@@ -48,8 +48,8 @@ LINKEDIN = ProviderProfile(
         quirk(
             "linkedin.no-nonce",
             f"{SIGN_IN}#id-token-validation (names no nonce); providers of Logto and Auth.js send none",
-            "the nonce of the request does not come back in the ID token",
-            claims=without("nonce"),
+            "the nonce of the request is passed over: none comes back in the ID token",
+            request=without("nonce"),
         ),
         quirk(
             "linkedin.no-pkce-with-a-secret",

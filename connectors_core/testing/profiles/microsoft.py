@@ -89,6 +89,7 @@ MICROSOFT = ProviderProfile(
             "iss and tid name the tenant of the account; oid is the person, sub differs between applications",
             claims=_own,
             refresh_claims=_own,
+            logout_claims=having(**of_tenant(TENANT)),
         ),
         quirk(
             "microsoft.issuer-is-a-template",

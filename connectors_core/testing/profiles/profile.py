@@ -39,6 +39,8 @@ class ProviderProfile:
     server: ServerMetadata
     person: Person
     openid: bool = False
+    told_once: frozenset[str] = frozenset()
+    """Fields of a profile that the first sign-in tells and no other."""
     quirks: tuple[Case, ...]
     sometimes: tuple[Case, ...] = ()
     resources: Mapping[str, Resource] = field(default_factory=dict)

@@ -165,7 +165,6 @@ SLACK_APP = ProviderProfile(
             "invalid_grant",
             scenario=Scenario.DEAD_GRANT,
             settings={"refresh_tokens": "always", "rotation": "single"},
-            refresh=_nested,
         ),
     ),
     unauthorized=Response.json({"ok": False, "error": "invalid_auth"}),

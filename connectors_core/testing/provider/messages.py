@@ -50,6 +50,17 @@ class Request:
             return []
         return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
 
+    def json_pairs(self) -> list[tuple[str, str]]:
+        """The texts of a JSON object in the body; empty for any other body."""
+        if self.headers.get("content-type", "").partition(";")[0] != "application/json":
+            return []
+        try:
+            document = json.loads(self.body)
+        except ValueError:
+            return []
+        pairs = document.items() if isinstance(document, dict) else ()
+        return [(name, value) for name, value in pairs if isinstance(value, str)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:

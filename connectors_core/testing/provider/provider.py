@@ -250,7 +250,7 @@ class Provider:
     async def handle(self, request: Request) -> Response:
         """Answer one request, through holds, delays, scheduled answers and deviations."""
         endpoint = self._endpoint_at(request.path)
-        pairs = dict(request.query_pairs() + request.form_pairs())
+        pairs = dict(request.query_pairs() + request.form_pairs() + request.json_pairs())
         recorded = Recorded(request=request, endpoint=endpoint, at=self.clock(), parameters=pairs)
         log = self.requests
         log.add(recorded)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -46,25 +45,12 @@ def encoded(provider: Provider, request: Request, body: Any, *, status: int = 20
 
 
 def _form(request: Request, encoding: str = "form") -> dict[str, str]:
-    if encoding == "json":
-        return _json_form(request)
-    pairs = request.form_pairs()
+    pairs = request.json_pairs() if encoding == "json" else request.form_pairs()
     if request.method != "POST" or not pairs:
-        raise Refused("invalid_request", "a form by POST is expected")
+        raise Refused("invalid_request", f"a {encoding} by POST is expected")
     if any(count > 1 for count in Counter(name for name, _ in pairs).values()):
         raise Refused("invalid_request", "a parameter is repeated")
     return dict(pairs)
-
-
-def _json_form(request: Request) -> dict[str, str]:
-    media = request.headers.get("content-type", "").partition(";")[0]
-    try:
-        form = json.loads(request.body) if media == "application/json" else None
-    except ValueError:
-        form = None
-    if request.method != "POST" or not isinstance(form, dict):
-        raise Refused("invalid_request", "a JSON object by POST is expected")
-    return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 def _redeem(provider: Provider, client: Client, form: Mapping[str, str]) -> Grant:

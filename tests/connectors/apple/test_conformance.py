@@ -1,4 +1,4 @@
-"""Apple, held to what every connector must do."""
+"""Apple, held to what every connector must do, and to what Apple does."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from connectors_apple import Apple
 
 from connectors_core import Profile
 from connectors_core.testing.conformance import OIDCConformance
+from connectors_core.testing.profiles import profile
 from connectors_core.testing.provider import SigningKey
 from connectors_core.testing.provider.keys import read_compact, verified
 
@@ -15,12 +16,11 @@ KEY = SigningKey.make("ES256", kid="ABCDE12345")
 class TestApple(OIDCConformance):
     connector = Apple
     config = {"clientSecret": None, "teamId": "TEAM123456", "keyId": KEY.kid, "privateKey": KEY.pem()}
-    claims = {"email": "alice@privaterelay.example", "email_verified": "true", "is_private_email": "true"}
-    callback = {"user": '{"name": {"firstName": "Alice", "lastName": "Example"}, "email": "x@example.org"}'}
+    profile = profile("apple")
     expected = Profile(
-        id="001234.abcd.5678",
+        id="001234.abcd5678abcd5678.0912",
         name="Alice Example",
-        email="alice@privaterelay.example",
+        email="dpdcnf87nu@privaterelay.appleid.com",
         email_verified=True,
     )
 

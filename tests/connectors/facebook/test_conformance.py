@@ -1,4 +1,4 @@
-"""Facebook, held to what every connector must do."""
+"""Facebook, held to what every connector must do, and to what Facebook does."""
 
 from __future__ import annotations
 
@@ -6,38 +6,20 @@ from connectors_facebook import Facebook
 
 from connectors_core import Profile
 from connectors_core.testing.conformance import OAuth2Conformance
-
-GRAPH = "https://graph.facebook.com/v23.0"
+from connectors_core.testing.profiles import profile
 
 
 class TestFacebook(OAuth2Conformance):
     connector = Facebook
     config = {"clientId": "1234567890"}
-    provider = {"refresh_tokens": "never"}
-    responses = {
-        f"{GRAPH}/me": {
-            "id": "10158",
-            "name": "Alice Example",
-            "email": "alice@example.org",
-            "picture": {"data": {"url": "https://scontent.example/1.jpg", "is_silhouette": False}},
-        },
-        f"DELETE {GRAPH}/me/permissions": {"success": True},
-    }
+    profile = profile("facebook")
     expected = Profile(
         id="10158",
         name="Alice Example",
-        avatar="https://scontent.example/1.jpg",
+        avatar="https://platform-lookaside.fbsbx.com/1.jpg",
         email="alice@example.org",
     )
 
 
 class TestLongLivedTokens(TestFacebook):
     config = {"clientId": "1234567890", "longLivedTokens": True}
-    responses = {
-        **TestFacebook.responses,
-        f"POST {GRAPH}/oauth/access_token?grant_type=fb_exchange_token": {
-            "access_token": "fake-long-lived-token",
-            "token_type": "bearer",
-            "expires_in": 5183944,
-        },
-    }

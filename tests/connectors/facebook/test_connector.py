@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from connectors_core.errors import InvalidResponse, ReauthorizationRequired, TokenEndpointError
+from connectors_core.testing.profiles.facebook import FACEBOOK, GRAPH, LONG_LIVED
 from connectors_core.testing.provider import Client, Response
-from tests.connectors.facebook.test_conformance import GRAPH
 from tests.connectors.facebook.test_conformance import TestFacebook as Kit
 from tests.connectors.facebook.test_conformance import TestLongLivedTokens as LongLived
 
@@ -52,7 +52,7 @@ def test_each_call_proves_the_app():
 
 def test_no_address_is_verified():
     async def act(actor, connector):
-        actor.emulation.unlike = {f"{GRAPH}/me": {**Kit.responses[f"{GRAPH}/me"], "verified": True}}
+        actor.emulation.unlike = {f"{GRAPH}/me": {**FACEBOOK.person.claims, "verified": True}}
         assert (await actor.sign_in()).profile.email_verified is None
 
     play(act)
@@ -61,8 +61,7 @@ def test_no_address_is_verified():
 def test_tokens_are_exchanged_for_long_lived_ones_where_configured():
     async def long(actor, connector):
         tokens = (await actor.sign_in()).tokens
-        assert tokens.access_token == "fake-long-lived-token"
-        assert tokens.expires_at == actor.provider.clock() + 5183944
+        assert tokens.expires_at == actor.provider.clock() + LONG_LIVED
         assert tokens.scopes == {"public_profile", "email"}
 
     async def short(actor, connector):
@@ -75,7 +74,7 @@ def test_tokens_are_exchanged_for_long_lived_ones_where_configured():
 
 def test_a_refused_exchange_is_an_error_without_the_token():
     async def act(actor, connector):
-        actor.emulation.unlike = {EXCHANGE: Response.json(REFUSED, status=400)}
+        actor.emulation.responses = {EXCHANGE: Response.json(REFUSED, status=400)}
         with pytest.raises(TokenEndpointError) as raised:
             await actor.sign_in()
         assert raised.value.error_description == "Invalid token"

@@ -1,4 +1,4 @@
-"""GitHub, held to what every connector must do."""
+"""GitHub, held to what every connector must do, and to what GitHub does."""
 
 from __future__ import annotations
 
@@ -6,28 +6,20 @@ from connectors_github import GitHub
 
 from connectors_core import Profile
 from connectors_core.testing.conformance import OAuth2Conformance
+from connectors_core.testing.profiles import profile
 
 
 class TestGitHub(OAuth2Conformance):
     connector = GitHub
-    provider = {"callback_iss": "unannounced", "errors_with_200": True, "rotation": "strict"}
-    responses = {
-        "https://api.github.com/user": {
-            "login": "octocat",
-            "id": 583231,
-            "avatar_url": "https://avatars.example/583231",
-            "name": None,
-            "email": "public@example.org",
-        },
-        "https://api.github.com/user/emails": [
-            {"email": "old@example.org", "primary": False, "verified": False, "visibility": None},
-            {"email": "octocat@example.org", "primary": True, "verified": True, "visibility": "private"},
-        ],
-    }
+    profile = profile("github")
     expected = Profile(
         id="583231",
         name="octocat",
-        avatar="https://avatars.example/583231",
+        avatar="https://avatars.githubusercontent.com/u/583231?v=4",
         email="octocat@example.org",
         email_verified=True,
     )
+
+
+class TestGitHubApp(TestGitHub):
+    profile = profile("github-app")

@@ -10,17 +10,17 @@ from connectors_core.errors import InvalidGrant, IssuerMismatch
 from connectors_core.profile import IdentityKey
 from connectors_core.testing.provider import Response
 from tests.connectors.github.test_conformance import TestGitHub as Kit
+from tests.connectors.github.test_conformance import TestGitHubApp as App
 
 EMAILS = "https://api.github.com/user/emails"
 
 
-def play(act):
-    asyncio.run(_play(act))
+def play(act, kit=Kit):
+    async def played():
+        async with kit()._acting() as actor:
+            await act(actor)
 
-
-async def _play(act):
-    async with Kit()._acting() as actor:
-        await act(actor)
+    asyncio.run(played())
 
 
 @pytest.mark.parametrize("answer", [Response.json({"message": "no"}, status=404), [], {"a": 1}, [None, 7]])
@@ -81,7 +81,7 @@ def test_a_refresh_token_is_used_once():
         with pytest.raises(InvalidGrant):
             await connector.refresh(tokens)
 
-    play(act)
+    play(act, App)
 
 
 def test_scopes_are_read_with_commas_and_with_what_they_include():

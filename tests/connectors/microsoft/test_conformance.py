@@ -1,4 +1,4 @@
-"""Microsoft, held to what every connector must do."""
+"""Microsoft, held to what every connector must do, and to what Microsoft does."""
 
 from __future__ import annotations
 
@@ -6,22 +6,14 @@ from connectors_microsoft import Microsoft
 
 from connectors_core import Profile
 from connectors_core.testing.conformance import OIDCConformance
-
-TENANT = "72f988bf-0000-0000-0000-2d7cd011db47"
+from connectors_core.testing.profiles import profile
+from connectors_core.testing.profiles.microsoft import TENANT
 
 
 class TestMicrosoft(OIDCConformance):
     connector = Microsoft
-    provider = {"issuer": f"https://login.microsoftonline.com/{TENANT}/v2.0"}
-    claims = {
-        "oid": "00000000-0000-0000-66f3-3332eca7ea81",
-        "tid": TENANT,
-        "sub": "pairwise-alice",
-        "name": "Alice Example",
-        "preferred_username": "alice@contoso.example",
-        "email": "alice@contoso.example",
-        "xms_edov": True,
-    }
+    config = {"scope": "openid profile email offline_access"}
+    profile = profile("microsoft")
     email_verified_by = ("xms_edov",)
     expected = Profile(
         id="00000000-0000-0000-66f3-3332eca7ea81",
@@ -32,4 +24,6 @@ class TestMicrosoft(OIDCConformance):
 
 
 class TestOneTenant(TestMicrosoft):
-    config = {"tenantId": TENANT}
+    config = {**TestMicrosoft.config, "tenantId": TENANT}
+    provider = {"issuer": f"https://login.microsoftonline.com/{TENANT}/v2.0"}
+    outcomes = {"microsoft.personal-account": "id_token_invalid"}

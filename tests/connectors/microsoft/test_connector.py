@@ -10,15 +10,14 @@ from connectors_microsoft import MicrosoftConfig
 from connectors_core.connector import CallbackIssuer, read_config
 from connectors_core.errors import ConfigurationError, IdTokenRejected, ProfileInvalid
 from connectors_core.profile import IdentityKey
-from tests.connectors.microsoft.test_conformance import TENANT
+from connectors_core.testing.profiles.microsoft import PERSONAL, TENANT
 from tests.connectors.microsoft.test_conformance import TestMicrosoft as Kit
 
 OTHER = "11111111-2222-3333-4444-555555555555"
-PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 
 def play(act, *, claims=None, **config):
-    kit = type("Kit", (Kit,), {"config": config, "claims": {**Kit.claims, **(claims or {})}})()
+    kit = type("Kit", (Kit,), {"config": config, "claims": claims or {}})()
 
     async def played():
         async with kit._acting() as actor:
@@ -127,6 +126,23 @@ def test_a_tenant_is_an_id_or_one_of_three_words(tenant):
     config = {"clientId": "c", "clientSecret": "fake", "tenantId": tenant}
     with pytest.raises(ConfigurationError, match="tenantId"):
         read_config(MicrosoftConfig, config)
+
+
+@pytest.mark.parametrize(
+    ("asked", "granted", "missing"),
+    [
+        ({"Mail.Read"}, {"https://graph.microsoft.com/Mail.Read"}, set()),
+        ({"https://graph.microsoft.com/Mail.Read"}, {"mail.read"}, set()),
+        ({"offline_access", "User.Read"}, {"User.Read"}, set()),
+        ({"Mail.Read", "User.Read"}, {"User.Read"}, {"Mail.Read"}),
+        ({"https://other.example/Mail.Read"}, {"Mail.Read"}, {"https://other.example/Mail.Read"}),
+    ],
+)
+def test_scopes_of_graph_are_the_same_in_either_spelling(asked, granted, missing):
+    async def act(actor, connector):
+        assert connector.missing_scopes(asked, granted) == missing
+
+    play(act)
 
 
 def test_a_national_cloud_has_its_own_addresses():

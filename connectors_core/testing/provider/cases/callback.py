@@ -173,6 +173,6 @@ TABLE: tuple[Case, ...] = (
         "RFC 6749 §4.1.2",
         "parameters nobody knows",
         None,
-        authorization=pairs_plus("session_state", "abc.def"),
+        authorization=pairs_with("session_state", "abc.def"),
     ),
 )
