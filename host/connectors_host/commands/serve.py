@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from connectors_core.config import Configuration, load_configuration
 from connectors_core.endpoints import is_loopback
 
+from .. import dumps
 from ..app import create_app
 from ..console import complain
 from ..origins import authority
@@ -34,6 +35,7 @@ class Serve:
         )
 
     def run(self, arguments: argparse.Namespace) -> int:
+        dumps.leave_none()
         configuration = load_configuration(arguments.config)
         for warning in configuration.warnings:
             complain(f"warning: {warning}")

@@ -48,6 +48,22 @@ async def test_every_reference_leads_somewhere_and_every_schema_is_used(document
     assert found == {f"#/components/schemas/{name}" for name in schemas}
 
 
+async def test_no_answer_has_a_refresh_token(document: dict[str, Any]) -> None:
+    """Nor a way to one: whoever reads a token through the host asks the host for the next."""
+    names = {name.replace("_", "").lower() for name in _properties(document["components"]["schemas"])}
+    assert "accesstoken" in names
+    assert not {name for name in names if "refreshtoken" in name}
+
+
+def _properties(value: Any) -> set[str]:
+    if isinstance(value, list):
+        return {name for each in value for name in _properties(each)}
+    if not isinstance(value, dict):
+        return set()
+    own = value.get("properties")
+    return {*(own if isinstance(own, dict) else ()), *_properties(list(value.values()))}
+
+
 async def test_operations_have_names_of_their_own(document: dict[str, Any]) -> None:
     names = [
         operation["operationId"] for methods in document["paths"].values() for operation in methods.values()
