@@ -18,6 +18,8 @@ HINTS = ("hd",)
 """What else of a provider's answer names the account, to ask for the same one again (Google's domain)."""
 EDITABLE = ("name", "avatar")
 """What a person may write here; an address would have to be verified first."""
+THEIRS = ("host_sessions", "host_bearers", "host_grants", "host_verification_records", "host_accounts")
+"""The tables that go with a person, the account's own last."""
 MAX_FIELD = 200
 """Characters of the longest field that a person writes."""
 
@@ -155,12 +157,12 @@ class Accounts:
             )
 
     async def remove(self, owner: str) -> None:
-        """Forget the account, its sessions, grants and verification records, in one step."""
+        """Forget the account and all that is the person's with it, in one step."""
         key = {"tenant": self._tenant, "owner": owner}
         await self._database.run(
             [
                 (f"DELETE FROM {table} WHERE tenant = :tenant AND owner = :owner", key)  # noqa: S608
-                for table in ("host_sessions", "host_grants", "host_verification_records", "host_accounts")
+                for table in THEIRS
             ]
         )
 

@@ -40,10 +40,19 @@ async def export_account(host: Host, owner: str) -> dict[str, Any]:
                     "reason": status.reason.value if status.reason else None,
                     **(
                         {
+                            "granted_to": status.state.ref.connector,
+                            "client": status.state.ref.client,
+                            "type": status.state.token_type,
                             "requested": sorted(status.state.requested),
                             "scopes": sorted(status.state.scopes),
                             "scopes_stated": status.state.scopes_stated,
+                            "effective": sorted(status.state.effective),
+                            "refreshable": status.state.has_refresh_token,
                             "expires_at": status.state.expires_at,
+                            "refresh_expires_at": status.state.refresh_expires_at,
+                            "retry_at": status.state.retry_at,
+                            "failures": status.state.failures,
+                            "generation": status.state.generation,
                             "created_at": status.state.created_at,
                             "updated_at": status.state.updated_at,
                             "used_at": status.state.used_at,
@@ -58,12 +67,16 @@ async def export_account(host: Host, owner: str) -> dict[str, Any]:
         "sessions": [
             {
                 "connector": session.connector,
+                "authenticated_at": session.authenticated_at,
                 "created_at": session.created_at,
                 "last_seen_at": session.last_seen_at,
                 "expires_at": session.expires_at,
             }
             for session in await host.sessions.of_owner(owner)
         ],
+        "verifications": await host.records.of_owner(owner),
+        "applications": await host.grants.of_owner(owner),
+        "bearer_tokens": [{"expires_at": until} for until in await host.bearers.of_owner(owner)],
         "events": [
             {
                 "at": fact.at,

@@ -81,6 +81,7 @@ class SessionInfo:
 
     handle: str
     connector: str
+    authenticated_at: float
     created_at: float
     last_seen_at: float
     expires_at: float
@@ -202,8 +203,9 @@ class Sessions:
         """The living sessions of a person, the latest used first."""
         now = self._clock()
         rows = await self._database.fetch(
-            "SELECT id_hash, connector, created_at, last_seen_at, expires_at FROM host_sessions"
-            " WHERE tenant = :tenant AND owner = :owner AND expires_at > :now AND last_seen_at > :idle_since"
+            "SELECT id_hash, connector, authenticated_at, created_at, last_seen_at, expires_at"
+            " FROM host_sessions WHERE tenant = :tenant AND owner = :owner"
+            " AND expires_at > :now AND last_seen_at > :idle_since"
             " ORDER BY last_seen_at DESC, id_hash",
             {"tenant": self._tenant, "owner": owner, "now": now, "idle_since": now - self._idle},
         )
@@ -211,11 +213,12 @@ class Sessions:
             SessionInfo(
                 handle=_encoded(bytes(id_hash)),
                 connector=connector,
+                authenticated_at=authenticated_at,
                 created_at=created_at,
                 last_seen_at=last_seen_at,
                 expires_at=expires_at,
             )
-            for id_hash, connector, created_at, last_seen_at, expires_at in rows
+            for id_hash, connector, authenticated_at, created_at, last_seen_at, expires_at in rows
         ]
 
     async def end_one(self, owner: str, handle: str) -> bool:

@@ -127,6 +127,15 @@ class Bearers:
             return None
         return Bearer(session_id=opened["session"], scopes=frozenset(opened["scope"].split()))
 
+    async def of_owner(self, owner: str) -> list[float]:
+        """Until when the living tokens of ``owner`` are good, in seconds since the epoch."""
+        rows = await self._database.fetch(
+            "SELECT expires_at FROM host_bearers"
+            " WHERE tenant = :tenant AND owner = :owner AND expires_at > :now ORDER BY expires_at",
+            {"tenant": self._tenant, "owner": owner, "now": self._clock()},
+        )
+        return [expires_at for (expires_at,) in rows]
+
     def _place(self, jti: str, owner: str) -> tuple[str, ...]:
         return ("host_bearers", self._tenant, hashed(KIND, jti).hex(), owner)
 

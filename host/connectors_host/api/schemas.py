@@ -120,6 +120,9 @@ SCHEMAS: Mapping[str, Schema] = {
             "account": {"type": ["object", "null"]},
             "identities": {"type": "array", "items": {"type": "object"}},
             "sessions": {"type": "array", "items": {"type": "object"}},
+            "verifications": {"type": "array", "items": {"type": "object"}},
+            "applications": {"type": "array", "items": {"type": "object"}},
+            "bearer_tokens": {"type": "array", "items": {"type": "object"}},
             "events": {"type": "array", "items": {"type": "object"}},
         }
     ),
