@@ -89,8 +89,12 @@ async def test_two_tabs_both_sign_in(page: Page, site: Site) -> None:
 
 async def test_going_back_after_signing_in_does_no_harm(page: Page, site: Site) -> None:
     await sign_in(page, site)
-    await page.go_back()
-    await page.go_back()
+    for _ in range(4):
+        await page.go_back()
+        if page.url == f"{site.base}/sign-in":
+            break
+    assert await heading(page) == "You are signed in", "the page of before was shown from a cache"
+    await page.go_forward()
     await page.goto(f"{site.base}/")
     assert await heading(page) == "You are signed in"
 
