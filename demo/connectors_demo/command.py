@@ -28,10 +28,10 @@ STEPS = """\
 
   Open {app}/ and try:
 
-  1. Sign in, and continue with Google. The assistant learns your name, nothing else.
-  2. Show my day. Leave the box at Google unticked, see what happens, ask again, tick it.
-  3. Wait until Google's token has expired ({lifetime}), then read again: the host got a new one.
-  4. Let me plan meetings; prepare my meetings. Each asks Google for that much more.
+  1. Sign in, and continue with Google: the assistant learns your name, nothing else.
+  2. "Show my day": leave the box at Google unticked, see what happens, and tick it next time.
+  3. Wait until Google's token has expired ({lifetime}), then "Read again": the host got a new one.
+  4. "Let me plan meetings", "Prepare my meetings": each asks Google for that much more.
   5. Sign out and in again: all that you allowed is still there.
 
   What the host keeps about you: {host}/account"""
