@@ -51,8 +51,9 @@ async def add_grant(running: Running, owner: str) -> None:
         [
             (
                 "INSERT INTO host_grants (tenant, id_hash, client_id, owner, connector, scope, sid,"
-                " auth_time, created_at, expires_at, code_hash, code_sealed, code_used_at) VALUES ('default', :id,"
-                " 'calendar', :owner, 'acme', 'openid', 'sid', :now, :now, :now + 60, :id, :id, :now)",
+                " auth_time, created_at, expires_at, code_hash, code_sealed, code_used_at)"
+                " VALUES ('default', :id, 'calendar', :owner, 'acme', 'openid', 'sid',"
+                " :now, :now, :now + 60, :id, :id, :now)",
                 {"id": owner.encode(), "owner": owner, "now": running.clock.now},
             )
         ]

@@ -58,6 +58,59 @@ async def test_a_record_goes_all_the_way_over_two_hosts(start_api: Open, url: st
     assert (await there.fetch("GET", TOKEN)).status_code == 401
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_two_unlinks_at_once_leave_one_way_in(
+    start_api: Open, request: pytest.FixtureRequest, kind: str
+) -> None:
+    """Over two hosts on PostgreSQL; SQLite has one."""
+    database = request.getfixturevalue("url") if kind == "postgresql" else None
+    one = await start_api(database=database)
+    two = await start_api(database=database) if database else one
+    for number in range(5):
+        one.at_the_provider_sits(Person(sub=f"{kind}-{number}", claims={"name": "Alice"}))
+        app = await (await Page.signed_in(one)).token()
+        there = App(Page(two.browser()), app.token)
+        one.at_the_provider_sits(Person(sub=f"{kind}-{number}-too", claims={"name": "Alice Two"}))
+        uri = "https://yourapp.com/other"
+        record = await app.verified(connectorId="posting", redirectUri=uri, purpose="link")
+        body = {"newIdentifierVerificationRecordId": record}
+        assert (await app.fetch("POST", "/my-account/identities", body)).status_code == 204
+        answers = await asyncio.gather(
+            app.fetch("DELETE", "/my-account/identities/acme"),
+            there.fetch("DELETE", "/my-account/identities/posting"),
+        )
+        assert sorted(answer.status_code for answer in answers) == [204, 422]
+        assert {answer.json()["code"] for answer in answers if answer.content} == {"last_identity"}
+        owner = await one.host.hub.database.fetch(
+            "SELECT COUNT(*) FROM connectors_identities WHERE subject LIKE :subject",
+            {"subject": f"{kind}-{number}%"},
+        )
+        assert owner == [(1,)]
+
+
+async def test_of_two_connectors_at_two_hosts_at_once_one_gets_the_redirect_uri(
+    start_api: Open, url: str
+) -> None:
+    one, two = await start_api(database=url), await start_api(database=url)
+    one.at_the_provider_sits(Person(sub="uri-1", claims={"name": "Alice"}))
+    app = await (await Page.signed_in(one)).token()
+    there = App(Page(two.browser()), app.token)
+    two.provider = one.provider
+    bodies = [
+        {"connectorId": name, "redirectUri": "https://yourapp.com/other"} for name in ("acme", "posting")
+    ]
+    answers = await asyncio.gather(
+        *(
+            each.fetch("POST", "/api/verification/social", body)
+            for _ in range(4)
+            for each, body in zip((app, there), bodies, strict=True)
+        )
+    )
+    assert sorted(answer.status_code for answer in answers) == [201] * 4 + [422] * 4
+    got = {answer.status_code for answer in answers[::2]}
+    assert len(got) == 1
+
+
 @pytest.mark.parametrize("owner", ["%00", "user_0%00", "a%0Ab", "%E2%80%8B"])
 async def test_an_owner_that_cannot_be_is_nobody(start_api: Open, url: str, owner: str) -> None:
     page = Page((await start_api(database=url)).browser())
