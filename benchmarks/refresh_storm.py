@@ -9,6 +9,8 @@ Each run is a grant of its own under 4 × 50 callers. The provider is ours, on a
 judges: a refresh token that is used twice under ``strict`` revokes the grant. A grant is lost
 *avoidably* where the first use of that token was answered to a process that lived on, and no
 process reports an answer that it did not get (on a machine under load 0.8 s may be too short).
+A token counts as expired where its end had come when the caller looked at the clock itself: it lived
+when it was judged, so that is a matter of how long the process was kept from running in between.
 """
 
 from __future__ import annotations
@@ -223,6 +225,7 @@ class Tally:
     failed: dict[str, int] = field(default_factory=dict)
     dead: int = 0
     expired: int = 0
+    latest: float = 0.0
     longest: float = 0.0
 
 
@@ -239,7 +242,9 @@ async def _caller(access: Access, held: Held, tally: Tally, until: float, min_tt
             tally.failed[name] = tally.failed.get(name, 0) + 1
         else:
             tally.longest = max(tally.longest, time.monotonic() - begun)
-            tally.expired += token.expires_at is not None and token.expires_at <= time.time()
+            late = -1.0 if token.expires_at is None else time.time() - token.expires_at
+            tally.expired += late >= 0
+            tally.latest = max(tally.latest, late)
         if time.monotonic() >= until:
             return
         await asyncio.sleep(random.uniform(0.02, 0.25))  # noqa: S311
@@ -353,6 +358,7 @@ class Figures:
     most_in_flight: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     expired: int = 0
+    latest: float = 0.0
     hit: int = 0
     lost: int = 0
     avoidable: int = 0
@@ -362,11 +368,12 @@ class Figures:
 
     def line(self) -> str:
         failed = ", ".join(f"{name} {count}" for name, count in self.failed.items()) or "0"
+        late = f"{self.expired}, {self.latest * 1000:.1f} ms at most" if self.expired else "0"
         outage = f" | in outage {self.most_in_outage}" if self.most_in_outage else ""
         return (
             f"{self.scenario:18} {self.store:10} | runs {self.runs} | calls {self.calls} | "
             f"requests {self.requests} for {self.refreshed} sets | most in flight {self.most_in_flight} | "
-            f"failed {failed} | expired {self.expired} | hit {self.hit} | lost {self.lost} | "
+            f"failed {failed} | expired {late} | hit {self.hit} | lost {self.lost} | "
             f"avoidable {self.avoidable} | answers lost {self.unknown} | "
             f"longest wait {self.longest:.2f} s{outage}"
         )
@@ -504,6 +511,7 @@ async def _run(
         if tally["dead"] and not lost:
             figures.failed["dead though alive"] += tally["dead"]
         figures.expired += tally["expired"]
+        figures.latest = max(figures.latest, tally["latest"])
         figures.longest = max(figures.longest, tally["longest"])
 
 

@@ -40,6 +40,11 @@ class Breaker:
         self._failing.clear()
         self._opened, self.open_until, self.misconfigured = 0, 0.0, ""
 
+    def heard_of_success(self) -> None:
+        """Another process was answered: so may this one be, unless it is this client that was refused."""
+        if not self.misconfigured:
+            self.succeeded()
+
     def failed(self, grant: str, failure: RefreshFailure, now: float) -> None:
         if failure.kind is FailureKind.DEAD:
             # The provider answered, and spoke of this grant alone.

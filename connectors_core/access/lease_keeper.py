@@ -48,13 +48,17 @@ class LeaseKeeper:
         """Tell whether the lease was held a moment ago; renews it where that was longer ago.
 
         To be asked right before the request: a process that was paused may wake up with a lease
-        that somebody else has. What remains is a pause between this answer and the request.
+        that somebody else has. One that was taken over is renewed in any case, which fails where its
+        former holder has stored an answer since. What remains is a pause between this answer and the
+        request.
         """
+        sure = not self._lease.uncertain
         for _ in range(3):
-            if self._uptime() - self._since <= self._ttl / 3:
+            if sure and self._uptime() - self._since <= self._ttl / 3:
                 return True
             if not await self._renew():
                 return False
+            sure = True
         return False
 
     async def _renew(self) -> bool:

@@ -28,6 +28,7 @@ async def refresh(flight: Flight, breaker: Breaker, around: Surroundings) -> Sto
         if state is None:
             raise NotLinked("no tokens are kept for this identity")
         if is_other(state, flight.since):
+            breaker.heard_of_success()
             return await opened_of(held)
         now = around.clock()
         if state.reason is not None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from connectors_core.access.access import Access
 from connectors_core.errors import (
     AnswerLost,
     ConnectorFault,
@@ -419,6 +420,50 @@ async def test_a_paused_process_does_not_send_on_a_lease_that_may_be_gone(
     assert (await world.run(new_access(patience=300).token(held))).access_token == "access-1"
     assert world.now - started >= 75
     assert len(connector.seen.asked) == 1
+
+
+async def test_who_takes_over_does_not_send_what_its_former_holder_has_used_and_stored(
+    world, new_access, held, keep, store, connector
+):
+    state = await keep(left=-1)
+    slow = await store.acquire(
+        "default", "identity-1", generation=state.generation, holder="slow", ttl=15, now=world.now
+    )
+    world.now += 20
+    real = store.acquire
+
+    async def acquire(*arguments, **options):
+        lease = await real(*arguments, **options)
+        # The commit of the slow one had waited for the database all the time.
+        late = TokenSet(access_token="late", refresh_token="late-refresh", expires_at=world.now + 3600)
+        assert await store.commit(slow, late, now=world.now)
+        return lease
+
+    store.acquire = acquire
+    assert (await world.run(new_access().token(held))).access_token == "late"
+    assert connector.seen.asked == []
+
+
+async def test_a_token_that_is_served_was_alive_when_the_clock_was_last_read(world, held, keep, connector):
+    """However soon it ends, and however fast time passes: nothing can be renewed, so the old one serves."""
+    readings, served = [], 0
+
+    def clock():
+        world.now += 0.001
+        readings.append(world.now)
+        return world.now
+
+    access = Access(clock=clock, observe=lambda _: None, sleep=world.sleep, draw=world.draw)
+    for left in range(1, 40):
+        connector.seen.answers = [refused("invalid_client", 401)]
+        await keep(left=left / 1000)
+        try:
+            token = await world.run(access.token(held))
+        except ConnectorMisconfigured:
+            continue
+        assert token.expires_at > readings[-2], "the reading by which it was judged"
+        served += 1
+    assert served > 20
 
 
 async def test_a_lease_of_before_the_clock_was_set_back_keeps_nobody_out(

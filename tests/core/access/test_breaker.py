@@ -63,3 +63,17 @@ def test_retry_after_is_obeyed(breaker):
     for grant in "abc":
         breaker.failed(grant, failure(FailureKind.THROTTLED, retry_after=90.0), 100.0)
     assert breaker.wait(100.0) == 90
+
+
+def test_the_success_of_another_process_closes_it(breaker):
+    for grant in "abc":
+        breaker.failed(grant, failure(FailureKind.NOT_PROCESSED), 100.0)
+    breaker.heard_of_success()
+    breaker.failed("d", failure(FailureKind.NOT_PROCESSED), 100.0)
+    assert breaker.wait(100.0) == 0
+
+
+def test_the_success_of_another_process_says_nothing_of_a_client_that_was_refused_here(breaker):
+    breaker.failed("a", failure(FailureKind.MISCONFIGURED), 100.0)
+    breaker.heard_of_success()
+    assert (breaker.wait(100.0), breaker.misconfigured) == (30, "code")
