@@ -103,7 +103,8 @@ class Client:
         return str(started.uri)
 
     async def handle_sign_in_callback(self, callback_uri: str) -> None:
-        """Complete a sign-in by the whole address that the browser came back to.
+        """Complete a sign-in by the whole address that the browser came back to; who was signed in before
+        is replaced.
 
         Raises what ``Hub.complete`` raises, StateMismatch where this browser began no sign-in, and
         Refused (sign_up_closed); then nobody is signed in who was not before.
@@ -142,9 +143,9 @@ class Client:
         entry = next((e for e in self._entries if user and e.id == user.connector), None)
         if user is None or entry is None or not isinstance(entry.connector, EndsSession):
             return onward
-        hub = await self._hub()
-        kept = await settle(hub.take_handle(HINT, user.hint)) if user.hint else None
         try:
+            hub = await self._hub()
+            kept = await settle(hub.take_handle(HINT, user.hint)) if user.hint else None
             uri = await settle(
                 hub.end_session_uri(
                     entry.id,

@@ -12,7 +12,8 @@ MAX_BODY = 32 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What an adapter tells of a request. ``header`` has lower-case names, ``query`` is as it was sent.
+    """What an adapter tells of a request. ``header`` has lower-case names, ``path`` is decoded, ``query``
+    is as it was sent.
 
     ``body`` is None where it is longer than ``MAX_BODY``.
     """
@@ -31,9 +32,12 @@ class Request:
 
     @property
     def is_own_visit(self) -> bool:
-        """Typed, bookmarked or followed on this site, and not fetched ahead of the person."""
-        site = self.header.get("sec-fetch-site")
-        return site in ("same-origin", "none") and "prefetch" not in self.header.get("sec-purpose", "")
+        """Typed, bookmarked or followed on this site; no picture of a page, nor fetched ahead."""
+        return (
+            self.header.get("sec-fetch-site") in ("same-origin", "none")
+            and self.header.get("sec-fetch-mode", "navigate") == "navigate"
+            and "prefetch" not in self.header.get("sec-purpose", "")
+        )
 
     def is_from(self, base_url: str) -> bool:
         """Whether a page of ``base_url`` asks, by what only a browser can say."""

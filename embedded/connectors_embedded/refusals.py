@@ -24,6 +24,7 @@ STATUS: Mapping[str, tuple[int, str]] = {
     "not_found": (404, "Not found"),
     "method_not_allowed": (405, "The method is not allowed"),
     "already_signed_in": (409, "Somebody else is signed in in this browser"),
+    "token_not_found": (409, "The account was unlinked meanwhile"),
     "owner_mismatch": (409, "The authorization was begun by somebody else"),
     "content_too_large": (413, "The body is too large"),
     "connector_misconfigured": (500, "The connector is misconfigured"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -68,13 +69,17 @@ class Service:
             return self._refusal(request, Refused("unauthenticated"))
         if request.method != "GET":
             return _redirect(self.sign_in_path(), status=303)
-        return _redirect(self.sign_in_path(request.path + (f"?{request.query}" if request.query else "")))
+        return _redirect(
+            self.sign_in_path(quote(request.path) + (f"?{request.query}" if request.query else ""))
+        )
 
     async def answer(self, hub: Any, route: str, request: Request, connector: str | None = None) -> Answer:
         """The answer of a route; ``connector`` is what stood in its path. Errors are answered, too."""
+        allowed = _METHODS.get(route, ("GET",))
+        if request.method not in allowed:
+            refusal = self._refusal(request, Refused("method_not_allowed"))
+            return replace(refusal, headers={**refusal.headers, "Allow": ", ".join(allowed)})
         try:
-            if request.method not in _METHODS.get(route, ("GET",)):
-                raise Refused("method_not_allowed")
             match route:
                 case "sign_in":
                     return await self._begin(hub, request, connector)
@@ -156,7 +161,7 @@ class Service:
             hint = await settle(hub.put_handle(HINT, data, lifetime=lifetime))
         user = User.signed_in(completed, owner=owner, now=now, lifetime=lifetime, hint=hint)
         cookie = self._cookie(SESSION, sealed_user(self._sealer, "session", user), lifetime)
-        return _redirect(str(completed.data["return_to"]), cookies=(cookie,))
+        return _redirect(str(completed.data.get("return_to") or "/"), cookies=(cookie,))
 
     async def _received(self, hub: Any, request: Request, entry: ConnectorEntry) -> str | bytes:
         """The provider's answer as it came, from the query or from the POST before."""
@@ -190,11 +195,11 @@ class Service:
 
     async def _provider_sign_out(self, hub: Any, user: User) -> str | None:
         """Where the provider ends its own session; None where it does not, or cannot say."""
-        kept = await settle(hub.take_handle(HINT, user.hint)) if user.hint else None
         entry = self._entries.get(user.connector)
         if entry is None or not self._ends_session(entry):
             return None
         try:
+            kept = await settle(hub.take_handle(HINT, user.hint)) if user.hint else None
             uri: str | None = await settle(
                 hub.end_session_uri(
                     entry.id,

@@ -99,8 +99,8 @@ async def read(request: Request, *, body: bool = True) -> messages.Request:
                 break
     return messages.Request(
         method=request.method,
-        path=request.url.path,
-        query=request.url.query,
+        path=request.scope["path"],
+        query=request.scope["query_string"].decode("latin-1"),
         header=request.headers,
         cookies=request.cookies,
         body=bytes(received) if len(received) <= messages.MAX_BODY else None,

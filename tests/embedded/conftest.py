@@ -318,15 +318,3 @@ async def start(
 @pytest.fixture
 async def running(start: Start) -> Running:
     return await start()
-
-
-@pytest.fixture(autouse=True)
-def _secrets_are_watched(provider: Provider, canary: Canary) -> Any:
-    """What the provider made counts as secret, in all that is printed."""
-    yield
-    for secret in provider.secrets():
-        canary.watch(secret, "a secret of the provider's")
-    for asked in provider.requests:
-        for name in ("state", "nonce", "code", "code_verifier"):
-            if name in asked.parameters:
-                canary.watch(asked.parameters[name], name)

@@ -6,9 +6,12 @@ import asyncio
 import json
 from http.cookies import SimpleCookie
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from connectors_core import Purpose
+from connectors_core.errors import StorageError
 from connectors_core.testing.provider import Person
 from tests.embedded.conftest import BASE, BOB, Running, Start
 
@@ -147,7 +150,9 @@ async def test_a_body_that_is_too_long_is_not_read_to_its_end(running: Running) 
 async def test_other_methods_do_nothing(running: Running, method: str, path: str) -> None:
     browser = running.browser()
     await browser.sign_in()
-    assert (await browser.request(method, path)).status_code == 405
+    refused = await browser.request(method, path)
+    assert refused.status_code == 405
+    assert "GET" in refused.headers["allow"]
     assert (await browser.user())["isAuthenticated"] is True
 
 
@@ -303,3 +308,78 @@ async def test_on_loopback_cookies_have_plain_names(start: Start) -> None:
     assert set(browser.cookies) == {"connectors-embedded-transaction"}
     assert "redirect_uri=http%3A%2F%2Flocalhost%3A5000%2Fauth" in started.headers["location"]
     assert BASE not in started.headers["location"]
+
+
+async def test_an_outage_of_the_database_or_the_provider_keeps_nobody_signed_in(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(*_: Any, **__: Any) -> None:
+        raise StorageError("the database is away")
+
+    browser = running.browser()
+    await browser.sign_in()
+    hub = getattr(running.sign_in.hub, "_behind", running.sign_in.hub)
+    monkeypatch.setattr(hub, "take_handle", down)
+    assert (await browser.get("/auth/sign-out")).headers["location"] == "/"
+    assert not browser.cookies
+    await browser.sign_in()
+    monkeypatch.undo()
+    monkeypatch.setattr(hub, "end_session_uri", down)
+    assert (await browser.get("/auth/sign-out")).headers["location"] == "/"
+    assert not browser.cookies
+
+
+async def test_an_outage_at_the_sign_in_is_a_page_that_says_so(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(*_: Any, **__: Any) -> None:
+        raise StorageError("the database is away")
+
+    hub = getattr(running.sign_in.hub, "_behind", running.sign_in.hub)
+    monkeypatch.setattr(hub, "begin", down)
+    answer = await running.browser().begin()
+    assert (answer.status_code, "temporarily_unavailable" in answer.text) == (503, True)
+
+
+async def test_a_sign_in_that_the_application_began_itself_lands_at_its_root(running: Running) -> None:
+    browser = running.browser()
+    await browser.begin()
+    started = await running.hub(
+        "begin",
+        "acme",
+        redirect_uri=f"{BASE}/auth/sign-in-callback",
+        binding=browser.cookies[TRANSACTION],
+    )
+    landing = await running.provider.visit(started.uri)
+    landed = await browser.get("/auth/sign-in-callback", query=landing.query)
+    assert (landed.status_code, landed.headers["location"]) == (302, "/")
+
+
+async def test_what_was_begun_for_an_owner_is_no_sign_in(running: Running) -> None:
+    browser = running.browser()
+    await browser.begin()
+    started = await running.hub(
+        "begin",
+        "acme",
+        redirect_uri=f"{BASE}/auth/sign-in-callback",
+        binding=browser.cookies[TRANSACTION],
+        purpose=Purpose.LINK,
+        owner="somebody",
+    )
+    landing = await running.provider.visit(started.uri)
+    refused = await browser.get("/auth/sign-in-callback", query=landing.query)
+    assert refused.status_code == 409
+    assert SESSION not in browser.cookies
+    assert running.provider.requests.count("token") == 0
+
+
+async def test_a_path_keeps_its_characters_on_the_way_back(running: Running) -> None:
+    answer = await running.browser().get("/members-async", query="q=%E6%97%A5&x=%3F%2B")
+    assert parse_qs(urlsplit(answer.headers["location"]).query) == {
+        "return_to": ["/members-async?q=%E6%97%A5&x=%3F%2B"]
+    }
+
+
+async def test_bytes_that_are_no_text_are_refused(running: Running) -> None:
+    answer = await running.browser().get("/auth/sign-in-callback", query="code=%ff&state=%00")
+    assert answer.status_code == 400

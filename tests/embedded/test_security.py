@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from connectors_core.testing.provider import Person
+from connectors_core.testing.provider import Person, Provider
 from tests.canary import Canary
 from tests.embedded.conftest import BOB, Running, Start
 
 SESSION = "__Host-connectors-embedded-session"
 TRANSACTION = "__Host-connectors-embedded-transaction"
 CALLBACK = "/auth/sign-in-callback"
+
+
+@pytest.fixture(autouse=True)
+def _secrets_are_watched(provider: Provider, canary: Canary) -> Iterator[None]:
+    """What the provider made counts as secret, in all that is printed."""
+    yield
+    for secret in provider.secrets():
+        canary.watch(secret, "a secret of the provider's")
+    for asked in provider.requests:
+        for name in ("state", "code", "code_verifier"):
+            if name in asked.parameters:
+                canary.watch(asked.parameters[name], name)
 
 
 async def code_of(response: Any) -> str:
@@ -181,6 +194,13 @@ async def test_a_page_fetched_ahead_signs_nobody_out(running: Running) -> None:
     browser = running.browser()
     await browser.sign_in()
     await browser.get("/auth/sign-out", headers={"Sec-Purpose": "prefetch;prerender"})
+    assert (await browser.user())["isAuthenticated"] is True
+
+
+async def test_a_picture_on_a_page_of_this_site_signs_nobody_out(running: Running) -> None:
+    browser = running.browser()
+    await browser.sign_in()
+    await browser.get("/auth/sign-out", headers={"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"})
     assert (await browser.user())["isAuthenticated"] is True
 
 
