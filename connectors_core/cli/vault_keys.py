@@ -44,6 +44,7 @@ async def change_key(session: Session, arguments: argparse.Namespace) -> int:
 
 async def _new(session: Session, kid: str | None) -> None:
     from ..vault.key_files import key_pair
+    from ..vault.key_states import KeyState
     from ..vault.keyring import Keyring
     from ..vault.opening import new_kid
     from ..vault.providers.stored import StoredKeys
@@ -69,11 +70,15 @@ async def _new(session: Session, kid: str | None) -> None:
         await keys.provider.create(kid, now=now, key=key)
         where = "in the database; every host takes it up within 30 s"
     else:
-        await session.open()  # the keys that are there are known first: the oldest wraps, the new one waits
+        first = not await session.changes.keys() and not await asyncio.to_thread(_kept, session)
+        if not first:
+            # The keys that are there are known first: the oldest wraps, the new one waits.
+            await session.open()
         where = await asyncio.to_thread(_append, session, kid, key)
         await session.states.add(keyring, kid, now=now)
     say(f"made the key {kid} {where}")
-    say(NEXT.format(kid=kid))
+    active = (await session.changes.keys())[kid].state is KeyState.ACTIVE
+    say(f"{kid} is active, as the first there is" if active else NEXT.format(kid=kid))
 
 
 async def _add(session: Session, kid: str) -> None:

@@ -154,10 +154,8 @@ def _source(
     from ..vault.sources import KeySource, read_source
 
     if keys is None:
-        problem = Problem(
-            ("host", "vault_keys"), "is missing", "connectors init writes a key file", str(arguments.config)
-        )
-        raise ConfigurationError([problem])
+        cure = "set it to file:PATH; connectors vault key new then writes that file"
+        raise ConfigurationError([Problem(("host", "vault_keys"), "is missing", cure, str(arguments.config))])
     if isinstance(keys, str):
         return read_source(keys, folder=folder, plugins=plugins.key_providers())
     return KeySource(reference="what the plugin gave", kind="held", load=lambda: keys)

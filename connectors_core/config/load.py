@@ -231,13 +231,14 @@ class _Reader:
             return
         if not self._stores_tokens:
             return
+        cure = "connectors vault key new makes a key"
         if host.vault_keys is None:
             message = "is required: a connector stores tokens"
+            cure = "set it to file:PATH; connectors vault key new then writes that file"
         elif missing := self._references.names_missing(host.vault_keys):
             message = f"{missing}, and a connector stores tokens"
         else:
             return
-        cure = "connectors init writes a key file"
         self._problems.append(Problem(("host", "vault_keys"), message, cure, self._source))
 
     def _sealed_rows(self, host: HostSettings | None, registry: Registry) -> None:

@@ -162,7 +162,7 @@ def no_key(connector_id: str) -> Problem:
         ("connectors", connector_id, "token_storage"),
         "tokens are to be stored, and there is no key to seal them by",
         "set vault_keys, or give the hub keys=Keyring.from_env() or Keyring.from_file(path); "
-        "`connectors init` writes a key file",
+        "`connectors vault key new` makes a key",
     )
 
 

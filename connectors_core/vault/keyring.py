@@ -21,7 +21,7 @@ from . import record
 ENVIRONMENT_VARIABLE = "CONNECTORS_KEYS"
 PLACE = ("host", "vault_keys")
 CURE = (
-    "`connectors init` writes a key file; or set vault_keys to env:NAME or file:PATH, with a JWK Set of oct "
+    "`connectors vault key new` makes a key where vault_keys says, env:NAME or file:PATH: a JWK Set of oct "
     "keys or kid:base64[,kid:base64...], 32 bytes each"
 )
 KID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@+=:-]{0,255}")
@@ -138,8 +138,12 @@ def read_key_file(path: str | os.PathLike[str]) -> str:
                     cure=f"chmod 600 {path}",
                 )
             return file.read(MAX_FILE).decode()
+    except FileNotFoundError:
+        cure = "bring it back; where there never was one, connectors vault key new writes it"
+        raise _refused([f"the key file {path} is not there"], cure=cure) from None
     except OSError as error:
-        raise _refused([f"the key file {path} cannot be read: {error.strerror}"]) from None
+        cure = "let the user that runs the host read it, and nobody else"
+        raise _refused([f"the key file {path} cannot be read: {error.strerror}"], cure=cure) from None
     except UnicodeError:
         raise _refused([f"the key file {path} is not text"]) from None
 

@@ -61,6 +61,21 @@ def test_a_key_made_before_the_first_start_waits_for_its_promotion(run: Run) -> 
     assert {kid: key["state"] for kid, key in status(run).items()} == {"k1": "active", "k2": "standby"}
 
 
+def test_the_first_key_of_all_is_written_and_active(run: Run, folder: Path) -> None:
+    import sqlite3
+
+    (folder / "keys.json").unlink()
+    with sqlite3.connect(folder / "connectors.db") as connection:
+        connection.execute("DELETE FROM connectors_secrets")
+    connection.close()
+    code, _, complaint = run("status")
+    assert (code, "connectors vault key new writes it" in complaint) == (1, True)
+    code, said, _ = run("key", "new", "k7")
+    assert (code, said.splitlines()[-1]) == (0, "k7 is active, as the first there is")
+    assert stat.S_IMODE((folder / "keys.json").stat().st_mode) == 0o600
+    assert {kid: key["state"] for kid, key in status(run).items()} == {"k7": "active"}
+
+
 def test_a_rotation_by_the_book(run: Run, folder: Path) -> None:
     assert run("rewrap")[0] == 0
     code, said, _ = run("key", "new", "k2")
@@ -151,7 +166,9 @@ def test_status_tells_what_it_can_without_keys(run: Run, folder: Path) -> None:
     code, said, complaint = run("status")
     assert code == 1
     assert "k1   active  25" in said
-    assert "keys.json cannot be read" in complaint
+    assert "keys.json is not there" in complaint
+    assert run("key", "new", "k2")[0] == 1, "rows need what was there"
+    assert not (folder / "keys.json").exists()
 
 
 def test_a_key_that_was_brought_here_is_announced(run: Run, folder: Path) -> None:
@@ -189,7 +206,7 @@ def test_without_vault_keys_it_says_what_to_do(run: Run, folder: Path) -> None:
     (folder / "connectors.toml").write_text("[host]\n")
     code, _, complaint = run("status")
     assert code == 1
-    assert "host.vault_keys: is missing (connectors init writes a key file)" in complaint
+    assert "host.vault_keys: is missing (set it to file:PATH; connectors vault key new then" in complaint
 
 
 def test_keys_move_from_a_file_into_a_service_without_touching_a_row(

@@ -404,7 +404,7 @@ async def test_without_a_key_a_hub_that_would_store_tokens_does_not_start(regist
     url = f"sqlite:///{tmp_path}/hub.db"
     hub = Hub(registry, database=url)
     hub.add("acme", token_storage=True)
-    with pytest.raises(ConfigurationError, match="connectors init") as caught:
+    with pytest.raises(ConfigurationError, match="connectors vault key new") as caught:
         await hub.__aenter__()
     assert caught.value.problems[0].path == ("connectors", "acme", "token_storage")
     async with Hub(registry, database=url) as hub:

@@ -77,7 +77,7 @@ def test_what_is_not_keys_is_refused_with_a_cure_and_without_a_key(text: str, me
     with pytest.raises(ConfigurationError, match=message) as caught:
         Keyring.from_env(environ={"CONNECTORS_KEYS": text})
     assert caught.value.problems[0].path == ("host", "vault_keys")
-    assert "connectors init" in str(caught.value)
+    assert "connectors vault key new" in str(caught.value)
     assert b64(ONE)[:20] not in str(caught.value)
 
 
@@ -107,7 +107,7 @@ def test_a_key_file_open_to_others_is_refused(tmp_path: Path, mode: int) -> None
 
 
 def test_a_key_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="is not there"):
         Keyring.from_file(tmp_path / "none.json")
 
 
