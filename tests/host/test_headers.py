@@ -33,6 +33,15 @@ EVERYWHERE = [
     ("OPTIONS", "/user"),
     ("GET", "/static/nothing.css"),
     ("GET", "/logo/acme"),
+    ("GET", "/oidc/.well-known/openid-configuration"),
+    ("GET", "/oidc/jwks"),
+    ("GET", "/oidc/auth"),
+    ("POST", "/oidc/auth"),
+    ("POST", "/oidc/token"),
+    ("POST", "/oidc/token/revocation"),
+    ("GET", "/oidc/me"),
+    ("GET", "/oidc/session/end"),
+    ("POST", "/oidc/session/end/confirm"),
 ]
 
 
@@ -50,7 +59,8 @@ async def test_every_answer_but_files_is_private_and_unframed(
     assert "unsafe" not in headers["content-security-policy"]
     assert "script-src" not in policy
     assert headers["strict-transport-security"] == "max-age=31536000"
-    assert headers.get("referrer-policy") == ("no-referrer" if path.startswith("/callback/") else None)
+    silent = path.startswith(("/callback/", "/oidc/"))
+    assert headers.get("referrer-policy") == ("no-referrer" if silent else None)
 
 
 async def test_files_may_be_kept(running: Running) -> None:
@@ -71,12 +81,13 @@ async def test_forms_may_lead_to_listed_origins_and_pictures_come_from_logos(sta
         acme='logo = "https://cdn.test/acme.svg"',
         more="""
 [apps.calendar]
+redirect_uris = ["https://calendar.test/callback", "com.example.app:/callback"]
 post_logout_redirect_uris = ["https://calendar.test/bye"]
 """,
     )
     page = await running.browser().get("/sign-in")
     policy = page.headers["content-security-policy"]
-    assert "form-action 'self' https://app.test https://calendar.test;" in policy
+    assert "form-action 'self' com.example.app: https://app.test https://calendar.test;" in policy
     assert "img-src 'self' https://cdn.test;" in policy
     assert 'src="https://cdn.test/acme.svg"' in page.text
 

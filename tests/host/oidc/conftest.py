@@ -99,7 +99,7 @@ class App:
         return self._canary.watch(answer["code"], "a code")
 
     async def post(
-        self, path: str, *, method: str = "basic", headers: dict[str, str | None] | None = None, **form: str
+        self, path: str, *, method: str = "basic", headers: dict[str, str | None] | None = None, **form: Any
     ) -> httpx.Response:
         """A request of the application's server, which authenticates by ``method``."""
         own: dict[str, str | None] = {"Accept": "application/json", "Sec-Fetch-Site": None}
@@ -118,7 +118,7 @@ class App:
         return answer
 
     async def redeem(self, code: str, *, method: str | None = None, **changed: str) -> httpx.Response:
-        form = {
+        form: dict[str, Any] = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": self.redirect_uri,
@@ -127,7 +127,7 @@ class App:
         return await self.post("/oidc/token", method=method or self.method, **{**form, **changed})
 
     async def refresh(self, token: str, *, method: str | None = None, **changed: str) -> httpx.Response:
-        form = {"grant_type": "refresh_token", "refresh_token": token, **changed}
+        form: dict[str, Any] = {"grant_type": "refresh_token", "refresh_token": token, **changed}
         return await self.post("/oidc/token", method=method or self.method, **form)
 
     async def tokens(self, browser: Browser, **changed: str | None) -> dict[str, Any]:

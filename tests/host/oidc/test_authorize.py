@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import pytest
 
-from tests.host.conftest import BOB, Browser, Running, Start
-from tests.host.oidc.conftest import BASE, CALLBACK, CHALLENGE, App, landed
+from tests.host.conftest import BASE, BOB, Browser, Running, Start
+from tests.host.oidc.conftest import CALLBACK, CHALLENGE, App, landed
 
 
 def to_the_page(answer: httpx.Response) -> tuple[str, dict[str, str]]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from authlib.oidc.core.util import create_half_hash  # type: ignore[import-untyped]
 
-from tests.host.conftest import Browser, Running
-from tests.host.oidc.conftest import BASE, ISSUER, VERIFIER, App
+from tests.host.conftest import BASE, Browser, Running
+from tests.host.oidc.conftest import ISSUER, VERIFIER, App
 
 
 def refused(answer: Any, error: str, status: int = 400) -> None:
@@ -343,10 +343,8 @@ class TestRevocation:
 
     async def test_an_access_token_goes_alone(self, shop: App, alice: Browser) -> None:
         tokens = await shop.tokens(alice)
-        hinted = {"token_type_hint": "refresh_token"}
-        assert (
-            await shop.post("/oidc/token/revocation", token=tokens["access_token"], **hinted)
-        ).status_code == 200
+        form = {"token": tokens["access_token"], "token_type_hint": "refresh_token"}
+        assert (await shop.post("/oidc/token/revocation", method="post", **form)).status_code == 200
         assert (await shop.get("/oidc/me", tokens["access_token"])).status_code == 401
         assert (await shop.refresh(tokens["refresh_token"])).status_code == 200
 
