@@ -27,12 +27,17 @@ def write(root: Path, path: str, text: str = "") -> None:
 
 
 def build(tmp_path: Path) -> Path:
-    """The floors with nothing in the rooms, and three members."""
+    """The floors with nothing in the rooms, and four members."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     write(tmp_path, "connectors_core/__init__.py", '__all__ = ["Hub"]\nHub = _inner = None\n')
     for module in modules():
         write(tmp_path, f"connectors_core/{module}.py")
-    for folder, package in {"connectors/acme": "connectors_acme", "host": "connectors_host"}.items():
+    members = {
+        "connectors/acme": "connectors_acme",
+        "embedded": "connectors_embedded",
+        "host": "connectors_host",
+    }
+    for folder, package in members.items():
         write(tmp_path, f"{folder}/pyproject.toml")
         write(tmp_path, f"{folder}/{package}/__init__.py", "from connectors_core import Hub\n")
     write(tmp_path, "connectors/other/pyproject.toml")
@@ -62,6 +67,7 @@ def test_an_empty_house_holds_and_type_checking_imports_are_free(tmp_path: Path)
 
 
 ACME = "connectors/acme/connectors_acme/__init__.py"
+EMBEDDED = "embedded/connectors_embedded/__init__.py"
 HOST = "host/connectors_host/pages.py"
 
 BROKEN = {
@@ -140,6 +146,11 @@ BROKEN = {
         HOST,
         "import connectors_acme",
         "connectors_host.pages -> connectors_acme",
+    ),
+    "embedded sign-in imports the host": (
+        EMBEDDED,
+        "import connectors_host",
+        "connectors_embedded -> connectors_host",
     ),
     "the host uses a private name": (
         HOST,

@@ -21,7 +21,8 @@ MANIFESTS = [
 LINE = re.compile(
     r"(?P<pin>[a-z0-9][a-z0-9._-]*==[0-9][a-z0-9.+!]*)( ; [^\\]+)? \\"
     r"|    --hash=sha256:[0-9a-f]{64}( \\)?"
-    r"|    #( via)?( +[a-z0-9][a-z0-9._-]*)?( \((host/|demo/|embedded/|connectors/[a-z0-9-]+/)?pyproject\.toml(:[a-z]+)?\))?"
+    r"|    #( via)?( +[a-z0-9][a-z0-9._-]*)?"
+    r"( \((host/|demo/|embedded/|connectors/[a-z0-9-]+/)?pyproject\.toml(:[a-z]+)?\))?"
     r"|    #( via)? +-[rc] requirements/[a-z]+\.(in|txt)"
     r"|(# (The following packages were excluded from the output:|connectors-[a-z0-9-]+))?"
 )
