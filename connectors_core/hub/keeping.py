@@ -141,7 +141,8 @@ class Keeping:
     async def _drain(self, vault: Vault, *, most: int = 100) -> Sequence[Told]:
         told = await drain(vault, self._revoke, now=self._shared.clock(), most=most)
         for each in told:
-            if each.outcome is not Outcome.LATER:
+            kept_after_all = not each.ref.identity and each.outcome is Outcome.NEEDED
+            if each.outcome is not Outcome.LATER and not kept_after_all:
                 self.tell("revocation.ended", each.ref, outcome=each.outcome.value)
         return told
 
@@ -242,7 +243,7 @@ class Keeping:
                 tenant=ref.tenant,
                 connector=ref.connector,
                 target=ref.target,
-                owner=ref.owner,
+                owner=ref.owner or None,
                 detail=detail,
             )
         )

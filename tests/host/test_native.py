@@ -76,6 +76,10 @@ async def test_a_nonce_belongs_to_its_connector_and_ends(running: Running) -> No
     late = await nonce_of(device)
     refused = await post(device, {"credential": running.provider.credential(nonce=other), "nonce": other})
     assert refused.json()["code"] == "transaction_expired"
+    own = running.provider.credential(nonce=other)
+    answer = await post(device, {"credential": own, "nonce": other}, path="/native/posting")
+    assert answer.status_code == 303
+    device = running.browser()
     running.clock.now += 601
     refused = await post(device, {"credential": running.provider.credential(nonce=late), "nonce": late})
     assert refused.json()["code"] == "transaction_expired"

@@ -15,6 +15,7 @@ from ..api.times import written
 from ..errors import HostError
 from ..host import Host
 from ..origins import is_foreign
+from ..sealing import kind_for
 from .arrival import arrive
 
 NONCE = "native"
@@ -28,7 +29,7 @@ async def issue_nonce(request: Request) -> Response:
     """``GET /native/{connector_id}``: the nonce that the SDK is to put into the ID token, good once."""
     host = Host.of(request)
     entry = _verifier(request, host)
-    nonce = await host.hub.put_handle(NONCE, {"connector": entry.id}, lifetime=NONCE_LIFETIME)
+    nonce = await host.hub.put_handle(kind_for(NONCE, entry.id), {}, lifetime=NONCE_LIFETIME)
     return JSONResponse({"nonce": nonce, "expiresAt": written(host.clock() + NONCE_LIFETIME)})
 
 
@@ -43,8 +44,7 @@ async def sign_in(request: Request) -> Response:
     _require_program(request, host)
     body = await read_json(request)
     credential, nonce = text(body, "credential", most=MAX_CREDENTIAL), text(body, "nonce")
-    kept = await host.hub.take_handle(NONCE, nonce)
-    if kept is None or kept["connector"] != entry.id:
+    if await host.hub.take_handle(kind_for(NONCE, entry.id), nonce) is None:
         raise HostError("transaction_expired", "the nonce is unknown, used or expired")
     completed = await host.hub.verify_credential(
         entry.id, credential, nonce=nonce, data={"return_to": "/user"}

@@ -27,9 +27,11 @@ async def told(hub):
     return [each.outcome for each in await hub.drain_revocations()]
 
 
-async def test_the_provider_is_told_once(hub):
+async def test_the_provider_is_told_once(hub, audit):
     assert await hub.abandon(await grant(hub))
     assert await told(hub) == [Outcome.REVOKED]
+    (event,) = audit.named("revocation.ended")
+    assert (event.owner, event.detail["outcome"]) == (None, "revoked")
     assert Acme.revoked == ["refresh-42 openid"]
     assert await told(hub) == []
 
@@ -42,13 +44,14 @@ async def test_not_before_its_time(hub, clock):
     assert await told(hub) == [Outcome.REVOKED]
 
 
-async def test_what_was_kept_in_the_meantime_stays_good(hub, clock):
+async def test_what_was_kept_in_the_meantime_stays_good_and_is_no_news(hub, clock, audit):
     completed = await grant(hub)
     await hub.abandon(completed, after=600)
     await hub.link(completed, owner="user:42")
     clock.now += 600
     assert await told(hub) == [Outcome.NEEDED]
     assert Acme.revoked == []
+    assert audit.named("revocation.ended") == []
 
 
 async def test_what_was_kept_and_lost_again_in_the_meantime_is_revoked(hub, clock):
