@@ -17,7 +17,7 @@ _DISCOVERY = {"metadata", "answer_discovery"}
 _OPENID = {"jwks", "answer_jwks", "header", "claims", "id_token", "userinfo", "answer_userinfo",
            "refresh_claims"}  # fmt: skip
 _OPENID_ALONE = {"token_endpoint.no-id-token", "refresh.no-id-token"}
-SLOW = {"token_endpoint.trickle", "token_endpoint.silence"}
+SLOW = {"token_endpoint.trickle", "token_endpoint.silence", "discovery.silence"}
 """Cases that end with the deadline of the request."""
 
 

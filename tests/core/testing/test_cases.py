@@ -14,10 +14,11 @@ from connectors_core.metadata import ConnectorMetadata
 from connectors_core.oidc import OIDCConfig, OIDCConnector
 from connectors_core.profile import IdentityKey
 from connectors_core.registry import Registry
+from connectors_core.testing.grid import SLOW
 from connectors_core.testing.provider import CASES, Client, make_tls
 from connectors_core.testing.scenarios import Actor
 
-UNTIL_THE_DEADLINE = {"token_endpoint.trickle", "token_endpoint.silence"}
+UNTIL_THE_DEADLINE = SLOW
 
 
 class Config(OIDCConfig):

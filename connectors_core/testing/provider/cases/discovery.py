@@ -153,6 +153,13 @@ TABLE: tuple[Case, ...] = (
         answer_discovery=fails(Fault.RESET),
     ),
     case(
+        "discovery.silence",
+        "outage",
+        "no answer before the deadline",
+        "provider_unavailable",
+        answer_discovery=fails(Fault.SILENCE),
+    ),
+    case(
         "discovery.unavailable-after-success",
         "outage",
         "status 503 while good metadata is cached",

@@ -222,6 +222,16 @@ TABLE: tuple[Case, ...] = (
         id_token=_again({"jku": "https://other.test/jwks"}, key=_stranger),
     ),
     case(
+        "id_token.x5u",
+        "RFC 8725 §3.10",
+        "a certificate URL and another's signature",
+        _NO,
+        id_token=_again({"x5u": "https://other.test/certificate"}, key=_stranger),
+    ),
+    case(
+        "id_token.iss-list", f"{_CORE} (2)", "the issuer in a list", _NO, claims=changed("iss", lambda i: [i])
+    ),
+    case(
         "id_token.other-type", "RFC 8725 §3.11", "an access token instead", _NO, header=having(typ="at+jwt")
     ),
     case("id_token.forged", f"{_CORE} (6)", "another subject under the old signature", _NO, id_token=_forged),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..keys import SigningKey, b64
-from ..messages import Fault
+from ..messages import Fault, Response
 from .case import Case, Edit, Scenario, answer, case, fails, with_status, without
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ _BAD_KEYS: tuple[Any, ...] = (
     *(None, 7, "key", [], {}, {"kty": "RSA"}, {"kty": "RSA", "n": "!", "e": "AQAB", "kid": "bad"}),
     *({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}, {"kty": "unheard-of", "kid": "x"}),
 )
+
+
+def _every_second(response: Response, provider: Provider) -> Response:
+    return response if provider.requests.count("jwks") % 2 else replace(response, status=503)
+
 
 TABLE: tuple[Case, ...] = (
     case(
@@ -168,6 +174,14 @@ TABLE: tuple[Case, ...] = (
         "status 503 and nothing cached",
         "provider_unavailable",
         answer_jwks=with_status(503),
+    ),
+    case(
+        "keys.flapping",
+        "outage",
+        "every second answer is status 503, while good keys are cached",
+        None,
+        scenario=Scenario.HOURS_LATER,
+        answer_jwks=_every_second,
     ),
     case(
         "keys.outage-after-success",

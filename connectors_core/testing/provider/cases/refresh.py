@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..messages import Fault
 from .case import Case, Scenario, answer, case, fails, having, with_status, without
+
+if TYPE_CHECKING:
+    from ..provider import Provider
 
 
 def _refresh(
@@ -22,11 +25,26 @@ def _refresh(
     )
 
 
+def _used_before(form: dict[str, str], provider: Provider) -> dict[str, str]:
+    entry = provider.ledger.refresh_tokens.get(form.get("refresh_token", ""))
+    if entry is not None:
+        entry.used_at = 0.0
+    return form
+
+
 _OIDC = "OpenID Connect Core §12.2"
 
 TABLE: tuple[Case, ...] = (
     _refresh(
         "rotated", "RFC 9700 §4.14.2", "a new refresh token each time", None, settings={"rotation": "strict"}
+    ),
+    _refresh(
+        "reused",
+        "RFC 9700 §4.14.2",
+        "the refresh token was used by somebody else before",
+        "provider_error",
+        settings={"rotation": "strict"},
+        form=_used_before,
     ),
     _refresh("no-id-token", _OIDC, "no id_token", None, settings={"id_token_on_refresh": False}),
     _refresh(

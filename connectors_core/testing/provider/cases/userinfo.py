@@ -68,6 +68,13 @@ TABLE: tuple[Case, ...] = (
         "provider_error",
         answer_userinfo=with_status(200, content_type="application/jwt"),
     ),
+    case(
+        "userinfo.signed",
+        "OpenID Connect Core §5.3.2",
+        "a JWT that nobody asked for",
+        "provider_error",
+        settings={**_THIN, "userinfo_signed": True},
+    ),
     _userinfo(
         "reset",
         "outage",
