@@ -41,6 +41,8 @@ HARMLESS = frozenset(
         "hosted_domain", "response_type", "response_mode", "grant_type", "token_endpoint_response_type",
         "token_endpoint_auth_method", "client_secret_jwt_signing_algorithm",
         "private_key_jwt_signing_algorithm", "client_assertion_audience", "additional_audiences",
+        "token_endpoint_request_type", "token_response_member", "bearer_aliases", "invalid_grant_aliases",
+        "access_denied_aliases", "granted_scope_separator", "rotation", "revocation",
         "pkce_off_because", "claims_source", "nonce_policy", "profile_map", "custom_config",
         "id_token_verification_config", "auth_request_optional_config",
     }

@@ -119,10 +119,15 @@ class OAuth2ProviderConfig(OAuth2Config):
     access_denied_aliases: tuple[Text, ...] = Field(
         (), description="The server's own words for access_denied: the person said no."
     )
-    rotation: Literal["none", "overlap", "strict"] = Field(
+    rotation: str = Field(
         "strict",
+        pattern=r"^(none|overlap|strict|grace:[1-9][0-9]{0,5})$",
         description="What becomes of a refresh token that was used: it stays (none), it serves until the"
-        " next was used (overlap), or it must not be used again (strict).",
+        " next was used (overlap), for so many seconds more (grace:30), or not again (strict).",
+    )
+    revocation: Literal["token", "grant", "none"] = Field(
+        "token",
+        description="What revoking a token ends: that one, or the whole grant; none: revoke nothing.",
     )
     scope: str | None = Field(None, description="Scopes to ask for at sign-in.")
     scope_separator: str = Field(

@@ -74,6 +74,7 @@ _SAME_NAME = (
         "invalid_grant_aliases",
         "access_denied_aliases",
         "rotation",
+        "revocation",
     ),
 )
 _ENCODINGS = {"query-string": "form", "json": "json", None: None}

@@ -89,7 +89,7 @@ class OIDC(OIDCConnector):
 _SAME_NAME = (
     *("issuer", "claims_source", "nonce_policy", "pkce_off_because", "token_endpoint_auth_method"),
     *("encode_basic_credentials", "client_secret_jwt_signing_algorithm", "client_assertion_audience"),
-    *("granted_scope_separator", "access_denied_aliases"),
+    *("granted_scope_separator", "access_denied_aliases", "rotation", "revocation"),
 )
 
 

@@ -9,8 +9,10 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from connectors_oauth2 import OAuth2
 
+from connectors_core.access.rotation import Rotation
 from connectors_core.connector import Refreshes, Revokes, VerifiesCredential
 from connectors_core.errors import (
+    ConfigurationError,
     ConnectorMisconfigured,
     DiscoveryRejected,
     InvalidResponse,
@@ -394,3 +396,26 @@ async def test_a_broken_answer_of_userinfo_is_no_sign_in(connect: Connect, sign_
     server.answer_next("user", Response.json({"message": "no"}, status=403))
     with pytest.raises(InvalidResponse, match="answered 403"):
         await sign_in()
+
+
+@pytest.mark.parametrize("rotation", ["none", "overlap", "strict", "grace:30"])
+def test_what_becomes_of_a_used_refresh_token_is_said_by_the_configuration(
+    connect: Connect, rotation: str
+) -> None:
+    told = connect({"rotation": rotation, "revocation": "grant"})
+    assert (told.rotation, told.revocation) == (rotation, "grant")
+    grace = 30.0 if rotation == "grace:30" else 0.0
+    assert Rotation.read(told.rotation) == Rotation(rotation.partition(":")[0], grace)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"rotation": "grace"}, {"rotation": "grace:0"}, {"rotation": "often"}, {"revocation": "all"}]
+)
+def test_a_word_for_it_that_nobody_knows_is_refused(connect: Connect, changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(changes))):
+        connect(changes)
+
+
+def test_it_counts_as_strict_where_nothing_is_said(connect: Connect) -> None:
+    connector = connect()
+    assert (connector.rotation, connector.revocation) == ("strict", "token")

@@ -10,7 +10,9 @@ import pytest
 from connectors_oidc import OIDC, OIDCProviderConfig
 from pydantic.alias_generators import to_camel
 
+from connectors_core.access.rotation import Rotation
 from connectors_core.errors import ConfigurationError
+from connectors_core.hub.keeping import urls_of
 from tests.canary import Canary
 from tests.core.oidc.op import ISSUER
 
@@ -126,3 +128,23 @@ def test_snake_case_says_the_same(connect: Connect) -> None:
 def test_a_configuration_shows_no_secret(connect: Connect, canary: Canary) -> None:
     connector = connect({"authRequestOptionalConfig": {"idTokenHint": "canary-hint"}})
     canary.check(connector, connector.config, connector.config.model_dump_json())
+
+
+@pytest.mark.parametrize("rotation", ["none", "overlap", "strict", "grace:30"])
+def test_what_becomes_of_a_used_refresh_token_is_said_by_the_configuration(
+    connect: Connect, rotation: str
+) -> None:
+    plain, told = connect(), connect({"rotation": rotation, "revocation": "grant"})
+    assert (plain.rotation, plain.revocation) == ("strict", "token")
+    assert (told.rotation, told.revocation) == (rotation, "grant")
+    grace = 30.0 if rotation == "grace:30" else 0.0
+    assert Rotation.read(told.rotation) == Rotation(rotation.partition(":")[0], grace)
+    assert urls_of(plain) == urls_of(told), "grants live on when it is corrected"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"rotation": "grace"}, {"rotation": "grace:0"}, {"rotation": "often"}, {"revocation": "all"}]
+)
+def test_a_word_for_it_that_nobody_knows_is_refused(connect: Connect, changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(changes))):
+        connect(changes)
