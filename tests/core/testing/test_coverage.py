@@ -15,11 +15,12 @@ from tests.core.testing import test_cases
 
 ROWS = {
     "discovery": "issuer-mismatch issuer-slash issuer-path authorization-endpoint-missing"
-    " token-endpoint-list authorization-endpoint-javascript jwks-file token-endpoint-http redirect html huge silence deep",
+    " token-endpoint-list authorization-endpoint-javascript jwks-file token-endpoint-http"
+    " redirect html huge silence deep",
     "keys": "no-kid-one-key no-kid-many-keys unknown-kid bad-beside-good weak private symmetric-under-kid"
     " duplicate-kid other-material rotated-same-kid rotated outage outage-after-success flapping",
-    "id_token": "iss-missing sub-missing aud-missing exp-missing iat-missing nonce-missing iss-other aud-other"
-    " nonce-other azp-other iss-list sub-number aud-number exp-text iat-true nonce-list exp-past iat-future"
+    "id_token": "iss-missing sub-missing aud-missing exp-missing iat-missing nonce-missing iss-other"
+    " aud-other nonce-other azp-other iss-list sub-number aud-number exp-text iat-true nonce-list exp-past iat-future"
     " nbf-future aud-untrusted-beside aud-list at-hash-wrong c-hash-wrong auth-time-missing auth-time-old"
     " alg-none alg-confusion alg-not-announced crit-unknown b64-false embedded-jwk jku x5u garbage"
     " json-serialisation encrypted",
