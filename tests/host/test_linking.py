@@ -435,6 +435,17 @@ async def test_a_name_that_is_said_only_once_outlives_the_question(start: Start)
     assert (await browser.user())["claims"]["name"] == "Alice Example"
 
 
+async def test_a_link_ends_within_ten_minutes_of_the_sign_in_too(running: Running) -> None:
+    browser = await signed_up(running)
+    running.clock.now += 590
+    gone = await browser.begin_at_account("/account/link", connector="posting")
+    running.clock.now += 11
+    running.at_the_provider_sits(Person(sub="alice-2", claims=CLAIMS))
+    back = await browser.come_back(gone)
+    assert (back.status_code, "reauthentication_required" in back.text) == (403, True)
+    assert await identities(running, browser) == ["acme"]
+
+
 async def test_linking_at_account_adds_an_identity_with_its_own_fields(running: Running) -> None:
     browser = await signed_up(running)
     running.at_the_provider_sits(BOB)

@@ -49,8 +49,8 @@ async def callback(request: Request) -> Response:
         owner=session.owner if session else None,
         purposes=[each for each in Purpose if each is not Purpose.SIGN_IN or signs_in(entry)],
     )
-    if ACCOUNT in completed.data:
-        return await returned(host, completed)
+    if session is not None and ACCOUNT in completed.data:
+        return await returned(host, completed, session)
     if completed.purpose is not Purpose.SIGN_IN:
         return await _verified(request, host, entry, completed)
     identity = await host.hub.find_identity(completed)
