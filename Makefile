@@ -1,5 +1,5 @@
 # What this needs: GNU make and Python 3.11 or newer. Everything else goes into $(VENV).
-#   make demo    sign in with a real OpenID provider on this machine
+#   make demo    a calendar assistant that people sign in to, all on this machine
 #   make test    run the tests            make test ARGS="tests/core -k state"
 # Others: lint types floors docs-test mutants wheels check lock clean
 

@@ -42,6 +42,8 @@ def build(tmp_path: Path) -> Path:
         write(tmp_path, f"{folder}/{package}/__init__.py", "from connectors_core import Hub\n")
     write(tmp_path, "connectors/other/pyproject.toml")
     write(tmp_path, "connectors/other/connectors_other/__init__.py")
+    write(tmp_path, "demo/pyproject.toml")
+    write(tmp_path, "demo/connectors_demo/__init__.py")
     return tmp_path
 
 
@@ -52,6 +54,14 @@ def check(root: Path) -> subprocess.CompletedProcess[str]:
 
 def test_floors_hold_here() -> None:
     done = check(ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_demo_puts_everybody_together(tmp_path: Path) -> None:
+    house = build(tmp_path)
+    text = "import connectors_acme, connectors_host\nimport connectors_core.testing.provider\n"
+    write(house, "demo/connectors_demo/together.py", text)
+    done = check(house)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -151,6 +161,16 @@ BROKEN = {
         EMBEDDED,
         "import connectors_host",
         "connectors_embedded -> connectors_host",
+    ),
+    "the host imports the demo": (
+        HOST,
+        "import connectors_demo",
+        "connectors_host.pages -> connectors_demo",
+    ),
+    "the demo reaches into a package": (
+        "demo/connectors_demo/__init__.py",
+        "import connectors_core.oauth2.pkce",
+        "demo/connectors_demo/__init__.py:1: connectors_core.oauth2.pkce is not public",
     ),
     "the host uses a private name": (
         HOST,

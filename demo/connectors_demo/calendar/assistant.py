@@ -75,6 +75,7 @@ class Assistant:
         )
         self.google = GoogleApis(settings.emulator)
         self.visits: dict[str, Visit] = {}
+        self.cookie: Any = {"httponly": True, "samesite": "lax", "secure": self.url.startswith("https:")}
         self.pages = Jinja2Templates(HERE / "templates")
         scopes = {"READ": READ, "WRITE": WRITE, "MAIL": MAIL, "FILES": FILES}
         self.pages.env.globals |= {"host": settings.host, "words": WORDS, "notice": "", **scopes}
@@ -93,7 +94,7 @@ class Assistant:
     async def sign_in(self, request: Request) -> Response:
         uri, binding = await self.host.begin(f"{self.url}/callback")
         answer = RedirectResponse(uri, 303)
-        answer.set_cookie(BINDING, binding, httponly=True, samesite="lax")
+        answer.set_cookie(BINDING, binding, **self.cookie)
         return answer
 
     async def callback(self, request: Request) -> Response:
@@ -106,7 +107,7 @@ class Assistant:
             id_token=completed.tokens.id_token,
         )
         answer = RedirectResponse("/", 303)
-        answer.set_cookie(SESSION, session, httponly=True, samesite="lax")
+        answer.set_cookie(SESSION, session, **self.cookie)
         answer.delete_cookie(BINDING)
         return answer
 
