@@ -15,7 +15,7 @@ from connectors_host import signing_key
 
 from connectors_core.testing.provider import Client
 from connectors_core.testing.provider.grants import Refused
-from tests.host.conftest import BASE, Browser, Running, Start
+from tests.host.conftest import Browser, Running, Start
 
 CALLBACK = "https://yourapp.com/callback"
 OTHER_CALLBACK = "https://yourapp.com/other"
@@ -124,7 +124,7 @@ class Page:
     async def send(
         self, method: str, path: str, body: Any, headers: dict[str, str | None] | dict[str, str], query: Any
     ) -> httpx.Response:
-        url = urljoin(BASE, path) + (f"?{urlencode(query)}" if query else "")
+        url = urljoin(self.browser.base, path) + (f"?{urlencode(query)}" if query else "")
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         request = httpx.Request(
             method, url, content=content, headers={k: v for k, v in headers.items() if v is not None}
