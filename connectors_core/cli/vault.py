@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectorError
@@ -13,6 +14,8 @@ from .progress import ProgressBar
 from .vault_session import Session, opened
 
 if TYPE_CHECKING:
+    from ..grants import KeyHealth
+    from ..vault.opening import HostKeys
     from ..vault.rewrap import Progress
 
 MOST_LISTED = 100
@@ -85,7 +88,7 @@ async def _status(session: Session, json: bool) -> int:
     trouble, health = "", {}
     try:
         keys = await session.load()
-        health = {found.kid: found for found in await keys.health()}
+        health = {found.kid: await _checked(session, keys, found) for found in await keys.health()}
     except ConnectorError as error:
         trouble = str(error)
     keys_told: list[dict[str, Any]] = []
@@ -117,10 +120,20 @@ async def _status(session: Session, json: bool) -> int:
             complain(f"there are other vaults, with keys of their own: {names}")
     if trouble:
         complain(f"error: {trouble}")
-    lost = [told["kid"] for told in keys_told if told["rows"] and not told["usable"]]
+    lost = [told["kid"] for told in keys_told if not told["usable"] and (told["rows"] or told["detail"])]
     if lost and not trouble:
-        complain(f"error: rows need keys that cannot be used here: {', '.join(lost)}")
+        complain(f"error: keys that are needed cannot be used here: {', '.join(lost)}")
     return 1 if trouble or lost else 0
+
+
+async def _checked(session: Session, keys: HostKeys, found: KeyHealth) -> KeyHealth:
+    """What the key is found to be, compared with what the database knows by its name."""
+    row = (await session.changes.keys()).get(found.kid)
+    if not found.usable or row is None or row.state.value == "destroyed":
+        return found
+    if await session.states.is_right(keys, row):
+        return found
+    return replace(found, usable=False, detail="not the key that this database knows by that name")
 
 
 def _without_row(session: Session, kid: str, rows: Mapping[str, int]) -> str:

@@ -96,7 +96,7 @@ class KeyStates:
             if (
                 kid in known
                 and known[kid].state is not KeyState.DESTROYED
-                and not await self._is_right(keys, known[kid])
+                and not await self.is_right(keys, known[kid])
             ):
                 problems.append(
                     Problem(
@@ -139,7 +139,8 @@ class KeyStates:
                 return row.kid
         raise UnknownKey("no key is active")
 
-    async def _is_right(self, keys: KeyProvider, row: KeyRow) -> bool:
+    async def is_right(self, keys: KeyProvider, row: KeyRow) -> bool:
+        """Tell whether the key of that name is the one of ``row``. Raises KeyUnavailable, UnknownKey."""
         try:
             return (await keys.unwrap(row.check_value, kid=row.kid, context=CHECK_CONTEXT)) == CHECK_VALUE
         except SealBroken:

@@ -159,7 +159,7 @@ def test_unreadable_rows_are_listed_by_id_and_end_in_1(run: Run, folder: Path) -
     ]
     code, said, complaint = run("status")
     assert code == 1
-    assert "rows need keys that cannot be used here: k0" in complaint
+    assert "keys that are needed cannot be used here: k0" in complaint
 
 
 def test_a_wrong_key_is_found_before_anything_is_moved(run: Run, folder: Path) -> None:
@@ -170,6 +170,9 @@ def test_a_wrong_key_is_found_before_anything_is_moved(run: Run, folder: Path) -
         assert code == 1
         assert "k1 is not the one that this database knows" in complaint
         assert encoded(TWO) not in complaint
+    code, said, complaint = run("status")
+    assert (code, "not the key that this database knows by that name" in said) == (1, True)
+    assert "keys that are needed cannot be used here: k1" in complaint
 
 
 def test_status_tells_what_it_can_without_keys(run: Run, folder: Path) -> None:
