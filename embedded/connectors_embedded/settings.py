@@ -32,7 +32,7 @@ class Connectors:
     """The connectors of an application, and what their hub is made of.
 
     ``connectors`` are ``[connectors.*]`` tables by id. ``database`` is a URL; None keeps everything in
-    memory, which forgets with the process who is who: for tests. ``keys`` seal provider's tokens where
+    memory, which forgets with the process who is who: for tests. ``keys`` seal the providers' tokens where
     ``token_storage`` is on. ``allow_private_network`` is for development, as are ``sender`` and ``clock``
     for tests. Raises ConfigurationError with every mistake.
     """

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from connectors_core import Purpose
-from connectors_core.errors import StorageError
+from connectors_core.errors import KeyUnavailable, NotLinked, StorageError
 from connectors_core.testing.provider import Person
 from tests.embedded.conftest import BASE, BOB, Running, Start
 
@@ -183,6 +183,62 @@ async def test_the_application_decides_who_signs_up_and_as_whom(start: Start) ->
     assert seen == ["alice@example.test", "bob@example.test", "bob@example.test"]
     (identity,) = await running.hub("identities", "customer-7")
     assert identity.profile["email"] == "alice@example.test"
+
+
+@pytest.mark.parametrize("start", ["starlette"], indirect=True)
+async def test_the_decision_may_be_awaited_where_there_is_a_loop(start: Start) -> None:
+    async def sign_up(completed: Any) -> bool:
+        await asyncio.sleep(0)
+        return False
+
+    running = await start(sign_up=sign_up)
+    assert (await running.browser().sign_in()).status_code == 403
+
+
+@pytest.mark.parametrize(("sync_profile", "kept"), [("sign_up", "Alice Example"), ("sign_in", "Alice Later")])
+async def test_what_is_kept_of_a_profile_follows_the_connectors_policy(
+    start: Start, settings: dict[str, Any], sync_profile: str, kept: str
+) -> None:
+    table = settings["connectors"]["acme"] | {"sync_profile": sync_profile}
+    running = await start(connectors={"acme": table})
+    await running.browser().sign_in()
+    running.at_the_provider_sits(Person(claims={"name": "Alice Later"}))
+    browser = running.browser()
+    await browser.sign_in()
+    claims = (await browser.user())["claims"]
+    assert claims["name"] == "Alice Later"
+    (identity,) = await running.hub("identities", claims["sub"])
+    assert identity.profile["name"] == kept
+
+
+async def test_an_identity_that_is_unlinked_meanwhile_signs_nobody_in(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: Any, **__: Any) -> None:
+        raise NotLinked("the identity is gone")
+
+    await running.browser().sign_in()
+    hub = getattr(running.sign_in.hub, "_behind", running.sign_in.hub)
+    monkeypatch.setattr(hub, "save_tokens", gone)
+    browser = running.browser()
+    assert (await browser.sign_in()).status_code == 409
+    assert SESSION not in browser.cookies
+
+
+async def test_without_its_keys_the_vault_keeps_nobody_out(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def closed(*_: Any, **__: Any) -> None:
+        raise KeyUnavailable("the key is away")
+
+    await running.browser().sign_in()
+    hub = getattr(running.sign_in.hub, "_behind", running.sign_in.hub)
+    monkeypatch.setattr(hub, "save_tokens", closed)
+    for person in (Person(), BOB):
+        running.at_the_provider_sits(person)
+        browser = running.browser()
+        await browser.sign_in()
+        assert (await browser.user())["isAuthenticated"] is True
 
 
 async def test_of_two_first_sign_ins_at_once_both_are_one_owner(running: Running) -> None:

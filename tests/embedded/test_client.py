@@ -14,7 +14,7 @@ import pytest
 from connectors_embedded import Claims, Client, MemoryStorage, Refused, Storage
 
 from connectors_core import ConfigurationError, Hub
-from connectors_core.errors import AccessDenied, NotLinked, StateMismatch, TransactionConsumed
+from connectors_core.errors import AccessDenied, NotLinked, StateMismatch, StorageError, TransactionConsumed
 from connectors_core.sync import Hub as SyncHub
 from connectors_core.testing.provider import Provider
 from connectors_core.vault import Keyring
@@ -176,6 +176,27 @@ async def test_two_tabs_both_sign_in(make: Make, provider: Provider) -> None:
     with pytest.raises(StateMismatch):  # and one is enough
         await client.handle_sign_in_callback(await answer(provider, second))
     assert client.is_authenticated()
+
+
+async def test_there_are_two_interaction_modes(make: Make) -> None:
+    client = await make()
+    with pytest.raises(ValueError, match="signIn or signUp"):
+        await client.signIn(CALLBACK, interactionMode="register")
+
+
+async def test_an_outage_keeps_nobody_signed_in(
+    make: Make, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = MemoryStorage()
+    client = await make(storage)
+    await client.handle_sign_in_callback(await answer(provider, await client.sign_in(CALLBACK)))
+
+    async def down(*_: Any, **__: Any) -> None:
+        raise StorageError("the database is away")
+
+    monkeypatch.setattr(Hub, "take_handle", down)
+    assert await client.sign_out(f"{BASE}/bye") == f"{BASE}/bye"
+    assert storage.values == {}
 
 
 async def test_who_says_no_is_not_signed_in(make: Make, provider: Provider) -> None:

@@ -143,6 +143,28 @@ async def test_each_sign_in_has_a_new_session_whatever_was_planted(running: Runn
     assert (await victim.user())["isAuthenticated"] is True
 
 
+async def test_a_cookie_without_the_prefix_is_not_looked_at(running: Running) -> None:
+    """A sibling domain can plant any cookie but one with ``__Host-``."""
+    browser = running.browser()
+    await browser.sign_in()
+    browser.cookies = {"connectors-embedded-session": browser.cookies[SESSION]}
+    assert await browser.user() == {"isAuthenticated": False}
+
+
+async def test_an_answer_posted_for_one_connector_is_not_taken_by_another(
+    start: Start, settings: dict[str, Any]
+) -> None:
+    table = settings["connectors"]["acme"]
+    running = await start(connectors={"acme": table, "poster": table})
+    browser = running.browser()
+    landing = await running.provider.visit((await browser.begin("poster")).headers["location"])
+    kept = await browser.post(f"{CALLBACK}/poster", form=dict(landing.parameters), cookies=False)
+    moved = kept.headers["location"].replace("/poster?", "/acme?")
+    assert await code_of(await browser.get(moved)) == "transaction_expired"
+    assert await code_of(await browser.get(f"{CALLBACK}/acme", query=landing.query)) == "state_mismatch"
+    assert running.provider.requests.count("token") == 0
+
+
 async def test_an_account_is_not_switched_by_a_second_tab(running: Running) -> None:
     browser = running.browser()
     started = await browser.begin()

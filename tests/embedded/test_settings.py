@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import Any
 
 import pytest
 from connectors_embedded import Settings
+from connectors_embedded.pages import POLICY, STYLE, sign_in_page
 from connectors_embedded.sealing import Sealer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +64,24 @@ def test_settings_show_no_secret(settings: dict[str, Any], canary: Canary) -> No
     with pytest.raises(ConfigurationError) as raised:
         Settings(**settings | {"base_url": canary.secret("not-a-url"), "prefix": canary.secret("prefix")})
     canary.check(raised.value)
+
+
+def test_a_page_to_choose_carries_the_logos_and_localised_names(settings: dict[str, Any]) -> None:
+    google: dict[str, Any] = {"config": {"clientId": "my-app", "clientSecret": "fake-secret"}}
+    oidc = {
+        "config": {"issuer": "https://id.test", "clientId": "my-app"},
+        "name": {"ja": "アクメ"},
+        "order": -1,
+    }
+    connectors = {"google": google, "oidc": oidc}
+    made = Settings(**{k: v for k, v in settings.items() if k != "registry"} | {"connectors": connectors})
+    page = sign_in_page(made.entries, "/auth/sign-in", None)
+    assert page.index("Continue with アクメ") < page.index("Continue with Google")
+    assert page.count('src="data:image/svg+xml;base64,') == 2
+    assert hashlib.sha256(STYLE.encode()).digest() == base64.b64decode(
+        POLICY.split("sha256-")[1].split("'")[0]
+    )
+    assert f"<style>{STYLE}</style>" in page
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.integers() | st.booleans()))
