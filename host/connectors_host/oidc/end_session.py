@@ -15,6 +15,7 @@ from ..forms import read_form
 from ..host import Host
 from ..pages import Pages
 from ..routes.sign_out import leave_host
+from ..sealing import kind_for
 from . import id_tokens
 from .answers import issuer_of
 from .clients import client_of
@@ -51,14 +52,14 @@ async def end_session(request: Request) -> Response:
     session, account = signed_in
     if hint.get("sid") == session.handle and "prefetch" not in request.headers.get("sec-purpose", ""):
         return await leave_host(request, host, session, after)
-    question = {"after": after, "session": session.handle}
+    kind = kind_for(QUESTION, session.id)
     return cast("Pages", request.app.state.pages).render(
         request,
         "end_session.html",
         account=account,
         stay=after or "/",
         csrf_token=session.csrf_token,
-        handle=await host.hub.put_handle(QUESTION, question, lifetime=KEPT_LIFETIME),
+        handle=await host.hub.put_handle(kind, {"after": after}, lifetime=KEPT_LIFETIME),
     )
 
 
@@ -67,10 +68,11 @@ async def confirmed(request: Request) -> Response:
     host = Host.of(request)
     fields = await read_form(request)
     session = await host.session(request)
-    if session is not None:
-        require_own_form(request, host, session, fields)
-    kept = await host.hub.take_handle(QUESTION, fields.get("handle", ""))
-    if kept is None or (session is not None and kept["session"] != session.handle):
+    if session is None:
+        return RedirectResponse("/signed-out", status_code=303)
+    require_own_form(request, host, session, fields)
+    kept = await host.hub.take_handle(kind_for(QUESTION, session.id), fields.get("handle", ""))
+    if kept is None:
         raise HostError("transaction_expired", "there is nothing left to decide")
     return await leave_host(request, host, session, kept["after"])
 

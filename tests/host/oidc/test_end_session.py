@@ -154,6 +154,13 @@ class TestRefused:
             assert answer.status_code == 403
         assert not await ended(alice)
 
+    async def test_an_answer_that_comes_too_late(self, alice: Browser) -> None:
+        question = await alice.get(END, query={"client_id": "shop"}, headers=CROSS)
+        handle = question.text.split('name="handle" value="')[1].split('"')[0]
+        await alice.post("/sign-out")
+        answer = await alice.post(f"{END}/confirm", form={"handle": handle, "csrf_token": "x"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/signed-out")
+
     async def test_an_answer_of_another_session(self, alice: Browser) -> None:
         question = await alice.get(END, query={"client_id": "shop"}, headers=CROSS)
         handle = question.text.split('name="handle" value="')[1].split('"')[0]

@@ -1,0 +1,45 @@
+"""Grants on PostgreSQL, with two hosts on one database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from connectors_host.app import own_migrations
+
+from connectors_core.storage.migrations import upgrade
+from tests.canary import Canary
+from tests.host.conftest import Start
+from tests.host.oidc.conftest import APPS, app_of
+from tests.postgres_server import driver, postgres_server
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    driver()
+    with postgres_server() as url:
+        upgrade(url)
+        upgrade(url, own_migrations())
+        yield url
+
+
+async def test_a_grant_goes_all_the_way_over_two_hosts(start: Start, canary: Canary, url: str) -> None:
+    more = APPS.format(secret=canary.secret("app-secret"))
+    one, two = await start(database=url, more=more), await start(database=url, more=more)
+    shop = app_of(one, canary, "shop")
+    there = app_of(two, canary, "shop")
+    browser = one.browser()
+    await browser.sign_in()
+    code = await shop.code(browser)
+    tokens = (await there.redeem(code)).json()
+    assert (await shop.claims(tokens["id_token"]))["nonce"] == "the-nonce-of-this-test"
+    assert (await shop.get("/oidc/me", tokens["access_token"])).status_code == 200
+    answers = await asyncio.gather(*(app.refresh(tokens["refresh_token"]) for app in (shop, there) * 3))
+    (successor,) = {answer.json()["refresh_token"] for answer in answers}
+    assert (await there.refresh(successor)).status_code == 200
+    assert (await shop.redeem(code)).json()["error"] == "invalid_grant"
+    assert (await there.get("/oidc/me", tokens["access_token"])).status_code == 401
+    again = await shop.tokens(browser)
+    await one.host.sessions.end_all((await browser.user())["claims"]["sub"])
+    assert (await there.refresh(again["refresh_token"])).json()["error"] == "invalid_grant"
