@@ -74,26 +74,23 @@ class CommandDemo:
         logging.basicConfig(
             level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
         )
-        # Its one line of why it does not start is ours, without a traceback.
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         with ExitStack() as stack:
             try:
-                fixed = bool(given)
-                host = (
-                    _listen(PORT, fixed=fixed) if arguments.port is None else listen(LOOPBACK, arguments.port)
-                )
-                listeners = stack.enter_context(host), stack.enter_context(_listen(APP_PORT, fixed=fixed))
-                asyncio.run(_serve(listeners, given or None))
+                host = stack.enter_context(_listen(arguments.port, PORT, fixed=bool(given)))
+                app = stack.enter_context(_listen(None, APP_PORT, fixed=bool(given)))
+                asyncio.run(_serve((host, app), given or None))
             except (OSError, StartFailed) as error:
                 complain(f"the demo cannot start: {error}")
                 return 1
         return 0
 
 
-def _listen(port: int, *, fixed: bool) -> socket:
-    """Google knows our addresses by their ports; elsewhere any free one will do. Raises OSError."""
-    try:
+def _listen(port: int | None, usual: int, *, fixed: bool) -> socket:
+    """On ``port``, else on the usual one, else on a free one unless Google knows us by it. Raises OSError."""
+    if port is not None:
         return listen(LOOPBACK, port)
+    try:
+        return listen(LOOPBACK, usual)
     except OSError:
         if fixed:
             raise

@@ -125,6 +125,7 @@ async def test_a_person_chooses_an_account_and_is_remembered(browser: Browser) -
     assert all(f"{name} Example" in choice for name in ("Alice", "Bob", "Carol"))
     granted = await browser.allow(person=BOB)
     assert claims(granted["id_token"])["email"] == "bob@gmail.example"
+    browser.cookie = f'another="{{]"; {browser.cookie}'
     again = back(await browser.ask())
     assert again["state"] == "a-state"
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from http import HTTPStatus
-from http.cookies import SimpleCookie
 from urllib.parse import urlencode
 
 from connectors_core import ServerMetadata
@@ -131,5 +130,6 @@ def _signed_in(person: str) -> dict[str, str]:
 
 
 def _session(request: Request) -> str:
-    cookies = SimpleCookie(request.headers.get("cookie", ""))
-    return cookies[SESSION].value if SESSION in cookies else ""
+    """The subject that the browser remembers, among the cookies of whatever else is on localhost."""
+    pairs = (part.strip().partition("=") for part in request.headers.get("cookie", "").split(";"))
+    return next((value for name, _, value in pairs if name == SESSION), "")
