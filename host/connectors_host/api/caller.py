@@ -54,7 +54,7 @@ async def calling(request: Request, scope: str, *, guarded: bool = False, reads:
         raise HostError(
             "unauthenticated", "the access token is not good", headers={"WWW-Authenticate": challenge}
         )
-    acting(f"session:{caller.session.handle}")
+    acting(f"app:{caller.app}" if caller.app else f"session:{caller.session.handle}")
     app = Host.of(request).configuration.apps.get(caller.app or "")
     if app is None or reads not in app.may_read_tokens:
         caller.require(scope)

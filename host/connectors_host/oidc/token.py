@@ -50,7 +50,7 @@ async def revoke(request: Request) -> Response:
     if grant is not None and grant.client_id != client.client_id:
         raise InvalidGrantError("The token was given to another application.")
     if refresh:
-        await host.grants.end(refresh[0].id)
+        await _take_back(host, refresh[0], reason="revoked")
     elif access:
         await host.app_tokens.revoke(presented)
     return JSONResponse({})
@@ -66,9 +66,10 @@ async def _redeem(request: Request, client: Client, method: str, parameters: Map
     session = await host.sessions.find(code.session_id)
     if redeemed is None or session is None:
         # A second use: what the first one got is taken back. RFC 6749 §4.1.2.
-        await host.grants.end(code.grant.id)
+        await _take_back(host, code.grant, reason="code_reused" if redeemed is None else "session_ended")
         raise InvalidGrantError("The code was used before, or the session has ended.")
     grant, refresh_token = redeemed
+    host.tell("application.granted", owner=grant.owner, app=grant.client_id)
     depends_on = None if grant.offline else session.id
     return await _answer(
         host, grant, grant.scope, session_id=depends_on, nonce=code.nonce, refresh_token=refresh_token
@@ -85,7 +86,7 @@ async def _refresh(request: Request, client: Client, parameters: Mapping[str, st
     successor = None if kind is Refresh.SPENT else await host.grants.rotate(grant, presented)
     if successor is None:
         # Two hold tokens of one grant, and one of them is a thief. RFC 9700 §4.14.2.
-        await host.grants.end(grant.id)
+        await _take_back(host, grant, reason="refresh_token_reused")
         raise InvalidGrantError("The refresh token was used before.")
     asked = parameters.get("scope")
     granted = scopes.understood(asked) if asked else grant.scope
@@ -106,7 +107,7 @@ async def _answer(
 ) -> Response:
     account = await host.accounts.find(grant.owner)
     if account is None:
-        await host.grants.end(grant.id)
+        await _take_back(host, grant, reason="account_gone")
         raise InvalidGrantError("The account is gone.")
     access_token, expires_in = await host.app_tokens.issue(grant, granted, session_id=session_id)
     content: dict[str, Any] = {
@@ -128,6 +129,11 @@ async def _answer(
             nonce=nonce,
         )
     return JSONResponse(content, headers={"Pragma": "no-cache"})
+
+
+async def _take_back(host: Host, grant: Grant, *, reason: str) -> None:
+    await host.grants.end(grant.id)
+    host.tell("application.ended", owner=grant.owner, app=grant.client_id, reason=reason)
 
 
 def _check_resource(host: Host, parameters: Mapping[str, str]) -> None:

@@ -386,3 +386,26 @@ async def test_what_has_ended_is_swept(shop: App, served: Running, alice: Browse
     await shop.tokens(alice, scope="openid")
     for table in ("host_grants", "host_app_tokens"):
         assert len(await served.host.hub.database.fetch(f"SELECT 1 FROM {table}")) == 1
+
+
+async def test_the_trail_tells_of_grants_and_of_their_ends(
+    shop: App, served: Running, alice: Browser
+) -> None:
+    owner = (await alice.user())["claims"]["sub"]
+    code = await shop.code(alice)
+    await shop.redeem(code)
+    await shop.redeem(code)
+    first = (await shop.tokens(alice))["refresh_token"]
+    await shop.refresh(first)
+    served.clock.now += 31
+    await shop.refresh(first)
+    await shop.post("/oidc/token/revocation", token=(await shop.tokens(alice))["refresh_token"])
+    told = [(fact.kind, fact.actor, fact.outcome) for fact in await served.host.trail.of_owner(owner)]
+    assert [fact for fact in told if fact[0].startswith("application.")] == [
+        ("application.granted", "app:shop", "done"),
+        ("application.ended", "app:shop", "code_reused"),
+        ("application.granted", "app:shop", "done"),
+        ("application.ended", "app:shop", "refresh_token_reused"),
+        ("application.granted", "app:shop", "done"),
+        ("application.ended", "app:shop", "revoked"),
+    ]
