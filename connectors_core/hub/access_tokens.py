@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..errors import IdentityAmbiguous, NotFound, NotLinked, StorageError
 from ..grants import GrantState, StoredGrant, TokenStore
@@ -138,14 +138,14 @@ def access_of(shared: Shared) -> Access:
     return shared.access
 
 
-def refresher_of(shared: Shared, **options: float) -> Refresher:
-    """Renews ahead what the hub's own store keeps, for all tenants. Raises StorageError."""
+def refresher_of(shared: Shared, **options: Any) -> Refresher:
+    """Renews ahead what the hub and its other vaults keep, for all tenants. Raises StorageError."""
     from ..access.held import Held
     from ..access.refresher import FindsDue, Refresher
 
     access, keeping = access_of(shared), shared.keeping
-    store = keeping and keeping.default
-    if not isinstance(store, FindsDue) or not isinstance(store, TokenStore):
+    stores = _Stores(keeping.stores() if keeping else [])
+    if not stores.all or not all(isinstance(store, FindsDue) for store in stores.all):
         raise StorageError("the token store cannot tell which grants are due")
 
     async def held_of(state: GrantState) -> Held | None:
@@ -159,10 +159,28 @@ def refresher_of(shared: Shared, **options: float) -> Refresher:
             identity=ref.identity,
             target=ref.target,
             connector=entry.connector,
-            store=store,
+            store=stores.of[ref.tenant, ref.identity],
         )
 
-    return Refresher(access, store, held_of, clock=shared.clock, **options)
+    return Refresher(access, stores, held_of, clock=shared.clock, **options)
+
+
+class _Stores:
+    """Several stores as one that tells what is due; ``of`` says where each was found."""
+
+    def __init__(self, stores: Sequence[Any]) -> None:
+        self.all = stores
+        self.of: dict[tuple[str, str], TokenStore] = {}
+
+    async def due(self, *, most: int, **when: float) -> Sequence[GrantState]:
+        found: list[GrantState] = []
+        for store in self.all:
+            for state in await store.due(most=most, **when):
+                self.of[state.ref.tenant, state.ref.identity] = store
+                found.append(state)
+        found = sorted(found, key=lambda state: state.expires_at or 0.0)[:most]
+        self.of = {key: self.of[key] for key in ((each.ref.tenant, each.ref.identity) for each in found)}
+        return found
 
 
 def _listed(scopes: str | Iterable[str] | None) -> frozenset[str]:

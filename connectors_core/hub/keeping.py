@@ -84,6 +84,11 @@ class Keeping:
         self._open = [*([own] if own else []), *others.values()]
         self._timers: list[asyncio.Task[None]] = []
 
+    def stores(self) -> Sequence[TokenStore]:
+        """Those of the hub itself: its own, and the vaults that plugins name."""
+        own = [] if self.default is None else [self.default]
+        return [*own, *(each.vault for each in self._others.values())]
+
     def keeps(self, identity: Identity) -> bool:
         """Tell whether tokens of ``identity`` would be kept anywhere. Raises ConnectorMisconfigured."""
         return self._choice(identity) is not DISCARD
@@ -151,8 +156,7 @@ class Keeping:
     async def remove_connector(self, tenant: str, connector: str) -> int:
         """Forget the tokens of all grants to a connector, in every vault; return how many."""
         now = self._shared.clock()
-        stores = [self.default, *(each.vault for each in self._others.values())]
-        forget = [getattr(store, "remove_connector", None) for store in stores]
+        forget = [getattr(store, "remove_connector", None) for store in self.stores()]
         return sum([await each(tenant, connector, now=now) for each in forget if each is not None])
 
     async def abandon(self, entry: ConnectorEntry, completed: Completed, *, after: float) -> bool:

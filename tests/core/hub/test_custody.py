@@ -131,6 +131,19 @@ async def test_an_owner_s_region_decides_where_the_tokens_are(
         assert status.state.kid == ("eu-1" if there else "k1")
 
 
+async def test_what_is_due_in_any_region_is_renewed_ahead(world: World, eu: OpenDatabase) -> None:
+    async with world.hub() as hub:
+        await world.link(hub, "us:1")
+        world.provider.people = {"bob-1": Person(sub="bob-1")}
+        await world.link(hub, "eu:1")
+        for owner in ("us:1", "eu:1"):
+            await hub.access_token("acme", owner=owner)
+        world.clock.advance(3590)
+        assert await hub.refresher().round() == 2
+        for database in (hub.database, eu):
+            assert await database.fetch("SELECT generation FROM connectors_secrets") == [(2,)]
+
+
 async def test_nothing_of_an_owner_elsewhere_is_in_the_hub_s_files(world: World, tmp_path: Path) -> None:
     async with world.hub() as hub:
         await world.link(hub, "eu:1")
