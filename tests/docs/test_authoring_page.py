@@ -11,7 +11,9 @@ from tests.docs.conftest import World
 from tests.docs.test_snippets import run
 
 PAGE = Path(__file__).parents[2] / "docs" / "authoring.md"
-SHOWN = ("TestAcme", "TestAcmeID", "TestPieces", "TestStaff", "TestLonger", "TestForgetful")
+SHOWN = (
+    *("TestAcme", "TestAcmeID", "TestAcmeGames", "TestPieces", "TestStaff", "TestLonger", "TestForgetful"),
+)
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ ROWS = {
     "keys": "no-kid-one-key no-kid-many-keys unknown-kid bad-beside-good weak private symmetric-under-kid"
     " duplicate-kid other-material rotated-same-kid rotated outage outage-after-success flapping",
     "id_token": "iss-missing sub-missing aud-missing exp-missing iat-missing nonce-missing iss-other"
-    " aud-other nonce-other azp-other iss-list sub-number aud-number exp-text iat-true nonce-list exp-past iat-future"
-    " nbf-future aud-untrusted-beside aud-list at-hash-wrong c-hash-wrong auth-time-missing auth-time-old"
-    " alg-none alg-confusion alg-not-announced crit-unknown b64-false embedded-jwk jku x5u garbage"
-    " json-serialisation encrypted",
+    " aud-other nonce-other azp-other iss-list sub-number aud-number exp-text iat-true"
+    " nonce-list exp-past iat-future nbf-future aud-untrusted-beside aud-list at-hash-wrong"
+    " c-hash-wrong auth-time-missing auth-time-old alg-none alg-confusion alg-not-announced"
+    " crit-unknown b64-false embedded-jwk jku x5u garbage json-serialisation encrypted",
     "callback": "state-missing state-other reused other-browser other-connector iss-wrong iss-missing"
     " iss-twice access-denied login-required state-twice code-twice iss-wrong-unannounced",
     "token_endpoint": "html json-invalid error-in-200 token-in-400 form alien-type expires-in-text"
