@@ -232,7 +232,10 @@ def _fact(event: Event, actor: str) -> Fact:
 
 
 def _columns(fact: Fact) -> dict[str, Any]:
-    return {name: getattr(fact, name) for name in Fact.__dataclass_fields__}
+    """Owner and target may be what a caller wrote in an address, and PostgreSQL keeps no NUL."""
+    values = {name: getattr(fact, name) for name in Fact.__dataclass_fields__}
+    texts = {name: value.replace("\0", "\ufffd") for name, value in values.items() if isinstance(value, str)}
+    return values | texts
 
 
 def _new_id(at: float) -> str:

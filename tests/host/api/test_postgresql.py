@@ -122,3 +122,11 @@ async def test_an_owner_that_cannot_be_is_nobody(start_api: Open, url: str, owne
     ]
     assert (refused.status_code, refused.json()["code"]) == (404, "identity_not_found")
     assert refused.content == unknown.content
+
+
+async def test_a_target_that_cannot_be_is_none(start_api: Open, url: str) -> None:
+    running = await start_api(database=url)
+    running.at_the_provider_sits(Person(sub="nul-1", claims={"name": "Alice"}))
+    app = await (await Page.signed_in(running)).token()
+    refused = await app.fetch("GET", "/my-account/identities/a%00b/access-token")
+    assert (refused.status_code, refused.json()["code"]) == (404, "identity_not_found")
