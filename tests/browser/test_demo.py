@@ -172,6 +172,10 @@ async def test_the_five_steps(walk: Walk) -> None:
     assert await walk.allowed() == [*everything, "see the names of your documents"]
     found = await walk.entries()
     assert {"Coffee with Bob", "Agenda for the review", "Figures"} <= {*found}
+    await page.get_by_role("link", name="What the host keeps about you").click()
+    scopes = page.locator(".scopes li")
+    assert [text.split()[-1] for text in await scopes.all_inner_texts()] == ["granted"] * 7
+    assert await page.get_by_text("not granted").count() == 0
     await page.goto(walk.demo.app)
     await page.clock.fast_forward(2000 * LIFETIME // 3)
     await walk.picture("day", width=1000, height=1060)

@@ -129,10 +129,13 @@ def _linked(request: Request, host: Host, status: TokenStatus, *, can_unlink: bo
     except NotFound:
         entry = None
     scopes: list[Scope] = []
+    missing = entry.connector.missing_scopes if entry else lambda asked, granted: {*asked} - {*granted}
     if state is not None:
         granted = "granted" if state.scopes_stated else "requested"
         scopes = [Scope(name=name, state=granted) for name in sorted(state.scopes)]
-        scopes += [Scope(name=name, state="refused") for name in sorted(state.requested - state.scopes)]
+        scopes += [
+            Scope(name=name, state="refused") for name in sorted(missing(state.requested, state.scopes))
+        ]
     usable = entry is not None and entry.settings.enabled
     keeps = usable and entry is not None and entry.settings.token_storage
     askable = entry.settings.requestable_scopes if keeps and entry is not None else ()
@@ -142,7 +145,7 @@ def _linked(request: Request, host: Host, status: TokenStatus, *, can_unlink: bo
         if entry
         else Button(connector=identity.connector, name=identity.target, href="", logo=None, logo_dark=None),
         scopes=scopes,
-        askable=[scope for scope in askable if state is None or scope not in state.scopes],
+        askable=[scope for scope in askable if state is None or missing([scope], state.scopes)],
         can_reconnect=keeps,
         can_unlink=can_unlink,
     )
