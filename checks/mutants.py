@@ -1,10 +1,11 @@
-"""Check that the author kit notices: ``python checks/mutants.py [-k PATTERN] [--jobs N]``.
+"""Check that the author kit and the tests notice: ``python checks/mutants.py [-k PATTERN] [--jobs N]``.
 
 Turns off every check of flow, oauth2 and oidc, one at a time, and plays the kit against what is
-left: the named cases through a hub, the mistakes of hosts and authors, and the conformance classes
-of the connectors in this tree. A check is an ``if`` that ends in an exception, a ``raise`` of its
-own, or a call of a function that only checks. A check that nothing misses is printed, and makes the
-exit status 1; those of ``EQUIVALENT`` are left out, each with the reason why nobody could tell.
+left: the named cases through a hub, the mistakes of hosts and authors, and the conformance
+classes of the connectors in this tree. Those of access are held against its own tests. A check is
+an ``if`` that ends in an exception, a ``raise`` of its own, or a call of a function that only
+checks. A check that nothing misses is printed, and makes the exit status 1; those of
+``EQUIVALENT`` are left out, each with the reason why nobody could tell.
 
 Each mutant is one function's code, exchanged in a forked process: no file is changed.
 """
@@ -32,6 +33,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from connectors_core.testing.grid import SLOW
@@ -40,7 +43,16 @@ from connectors_core.testing.plugin import Clock
 from connectors_core.testing.provider import CASES, Provider
 
 ROOT = Path(__file__).parents[1].resolve()
-PACKAGES = ("connectors_core.flow", "connectors_core.oauth2", "connectors_core.oidc")
+KIT = ("connectors_core.flow", "connectors_core.oauth2", "connectors_core.oidc")
+"""Packages whose checks the author kit must notice."""
+TESTED = {
+    "connectors_core.access": (
+        "tests/core/access",
+        "--ignore=tests/core/access/test_storm.py",  # its processes are others
+        "tests/core/hub/test_access_tokens.py",
+    )
+}
+"""Packages whose checks the tests must notice, and which tests."""
 CHECKING = ("check_", "_check", "raise_", "_reject", "_require")
 """Beginnings of the names of functions that return nothing and raise where something is wrong."""
 NOBODY = "NOBODY"
@@ -48,6 +60,7 @@ PATIENCE = 120
 """Seconds after which a mutant that never ends counts as noticed."""
 
 EQUIVALENT: dict[str, str] = {
+    "access.access:Access.token:judged is Freshness.SPENT": "the refresh says the same at its first look",
     "oauth2.client_auth:_json_object:not isinstance(value, dict)": "what begins with a brace is an object",
     "oauth2.client_auth:_read_pem:raise ValueError": "without a key the next line raises the same",
     "oauth2.connector:OAuth2Connector.endpoint:url is None": "None is no URL: the next check says the same",
@@ -74,6 +87,10 @@ class Mutant:
     code: types.CodeType
 
     @property
+    def package(self) -> str:
+        return self.module.rpartition(".")[0]
+
+    @property
     def name(self) -> str:
         return f"{self.module.removeprefix('connectors_core.')}:{self.function}:{self.what}"
 
@@ -82,7 +99,7 @@ class Mutant:
 
 
 def modules() -> Iterator[types.ModuleType]:
-    for name in PACKAGES:
+    for name in (*KIT, *TESTED):
         package = importlib.import_module(name)
         for found in pkgutil.iter_modules(package.__path__):
             yield importlib.import_module(f"{name}.{found.name}")
@@ -188,6 +205,7 @@ class Log(logging.Handler):
 
 
 Play = Callable[[], None]
+Plays = list[tuple[str, Play]]
 
 
 def load(path: Path) -> types.ModuleType:
@@ -201,7 +219,7 @@ def load(path: Path) -> types.ModuleType:
     return module
 
 
-def plays() -> list[tuple[str, Play]]:
+def plays() -> Plays:
     """Everything of the kit that can notice, by name."""
     cases = load(ROOT / "tests/core/testing/test_cases.py")
 
@@ -229,7 +247,7 @@ def plays() -> list[tuple[str, Play]]:
 
         return lambda: asyncio.run(play())
 
-    found: list[tuple[str, Play]] = [(name, case(name)) for name in CASES]
+    found: Plays = [(name, case(name)) for name in CASES]
     found += [(name, mistake(name)) for name in MISUSE]
     for path in sorted(ROOT.glob("tests/**/test_conformance*.py")):
         module = load(path)
@@ -246,7 +264,15 @@ def conformance(kind: type) -> Iterator[tuple[str, Play]]:
             yield f"{kind.__name__}.{name}", getattr(kind(), name)
 
 
-def first_to_notice(found: list[tuple[str, Play]]) -> str:
+def tests(arguments: tuple[str, ...]) -> Plays:
+    def play() -> None:
+        options = ("-q", "-x", "--assert=plain", "-p", "no:cacheprovider")
+        assert pytest.main([*options, *arguments]) == pytest.ExitCode.OK
+
+    return [("the tests", play)]
+
+
+def first_to_notice(found: Plays) -> str:
     for name, play in found:
         try:
             play()
@@ -267,15 +293,15 @@ NEAR: dict[str, tuple[str, ...]] = {
 """The areas of cases that likely notice, by module."""
 
 
-def in_order(mutant: Mutant, found: list[tuple[str, Play]]) -> list[tuple[str, Play]]:
+def in_order(mutant: Mutant, found: Plays) -> Plays:
     """The likeliest first: the cases of an area named like the module."""
     module = mutant.module.rpartition(".")[2]
     near = NEAR.get(module, (module,))
     return sorted(found, key=lambda play: (play[0] in SLOW, not play[0].startswith(near), play[0] in CASES))
 
 
-def played(mutant: Mutant, found: list[tuple[str, Play]]) -> tuple[int, int]:
-    """Play the mutant in a process of its own: where that will write who noticed, and its id."""
+def played(mutant: Mutant | None, found: Plays) -> tuple[int, int]:
+    """Play the mutant, or none, in a process of its own: where that will write who noticed, and its id."""
     reading, writing = os.pipe()
     child = os.fork()
     if child:
@@ -286,27 +312,32 @@ def played(mutant: Mutant, found: list[tuple[str, Play]]) -> tuple[int, int]:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
-    put(mutant)
-    os.write(writing, (first_to_notice(in_order(mutant, found)) or NOBODY).encode())
+    if mutant is not None:
+        put(mutant)
+        found = in_order(mutant, found)
+    os.write(writing, (first_to_notice(found) or NOBODY).encode())
     os._exit(0)
 
 
-def all_played(
-    chosen: list[Mutant], found: list[tuple[str, Play]], jobs: int
-) -> Iterator[tuple[Mutant, str]]:
+def all_played(chosen: list[tuple[Mutant, Plays]], jobs: int) -> Iterator[tuple[Mutant, str]]:
     """Every mutant with who noticed it, some at a time. Without threads: a fork would copy their locks."""
     waiting, running = list(reversed(chosen)), dict[int, tuple[Mutant, int]]()
     while waiting or running:
         while waiting and len(running) < jobs:
-            mutant = waiting.pop()
+            mutant, found = waiting.pop()
             reading, child = played(mutant, found)
             running[reading] = mutant, child
         for ready in select.select(list(running), [], [])[0]:
             mutant, child = running.pop(ready)
-            with os.fdopen(ready, "rb") as answer:
-                said = answer.read().decode()
-            os.waitpid(child, 0)
-            yield mutant, said or "the clock"
+            yield mutant, said(ready, child)
+
+
+def said(reading: int, child: int) -> str:
+    """Who noticed, when the process ``child`` has ended."""
+    with os.fdopen(reading, "rb") as answer:
+        who = answer.read().decode()
+    os.waitpid(child, 0)
+    return who or "the clock"
 
 
 def main() -> int:
@@ -317,12 +348,19 @@ def main() -> int:
     arguments = parser.parse_args()
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     started = time.monotonic()
-    found = plays()
-    if unwell := first_to_notice(found):
-        sys.exit(f"without a mutant, {unwell} fails")
+    os.chdir(ROOT)
     chosen = [m for m in mutants() if re.search(arguments.words, m.name) and m.name not in EQUIVALENT]
+    found = {package: tests(paths) for package, paths in TESTED.items()}
+    packages = {mutant.package for mutant in chosen}
+    if not packages.isdisjoint(KIT):
+        found |= dict.fromkeys(KIT, plays())
+        if unwell := first_to_notice(found[KIT[0]]):
+            sys.exit(f"without a mutant, {unwell} fails")
+    for package in packages.intersection(TESTED):
+        if (unwell := said(*played(None, found[package]))) != NOBODY:
+            sys.exit(f"without a mutant, {unwell} fail")
     lost: list[Mutant] = []
-    for mutant, by in all_played(chosen, found, arguments.jobs):
+    for mutant, by in all_played([(each, found[each.package]) for each in chosen], arguments.jobs):
         if by == NOBODY:
             lost.append(mutant)
         if arguments.verbose or by == NOBODY:
@@ -331,7 +369,7 @@ def main() -> int:
     share = 100 * (len(chosen) - len(lost)) / max(1, len(chosen))
     print(
         f"{len(chosen) - len(lost)} of {len(chosen)} checks are missed when they are off: {share:.1f} %"
-        f" (and {len(EQUIVALENT)} that nobody could miss), {len(found)} plays, {seconds:.0f} s"
+        f" (and {len(EQUIVALENT)} that nobody could miss), {seconds:.0f} s"
     )
     return 1 if lost else 0
 
