@@ -37,6 +37,11 @@ async def sign_out_question(page: Page, site: Site) -> None:
     await page.wait_for_url(f"{site.base}/sign-out")
 
 
+async def end_session(page: Page, site: Site) -> None:
+    await sign_in(page, site)
+    await page.goto(f"{site.base}/oidc/session/end")
+
+
 async def signing_out(page: Page, site: Site) -> None:
     """The page between here and the provider, which never answers."""
     await page.route("**/sign-out/provider?*", lambda route: route.fulfill(status=204))
@@ -117,6 +122,7 @@ PAGES = {
     "been here before": before,
     "link question": link_question,
     "sign-out": sign_out_question,
+    "sign-out of an application": end_session,
     "signing out": signing_out,
     "signed-out": at("/signed-out"),
 }
