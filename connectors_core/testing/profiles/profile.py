@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from ...metadata import ServerMetadata
 from ..provider import Case, Person, Provider, Response, Scenario, case
@@ -70,6 +71,16 @@ class ProviderProfile:
         provider = Provider(clock=clock, **{**stated, **settings})
         provider.active.extend(self.quirks)
         return provider
+
+    def server_at(self, provider: Provider) -> ServerMetadata:
+        """``server``, at the addresses where ``provider`` answers: on its port, while it serves."""
+        if provider.server is None:
+            return self.server
+        stated = {name: word for word, name in ENDPOINTS.items() if getattr(self.server, name)}
+        urls: dict[str, Any] = {name: provider.url(word) for name, word in stated.items()}
+        if not self.openid and self.server.userinfo_endpoint:
+            urls["userinfo_endpoint"] = provider.origin + urlsplit(self.server.userinfo_endpoint).path
+        return replace(self.server, **urls)
 
 
 def journeys(profile: ProviderProfile) -> tuple[Case, ...]:
