@@ -92,3 +92,29 @@ async def test_it_goes_on_after_an_outage_of_the_database(world, refresher, stor
     await world.until(lambda: connector.seen.given == 1)
     running.cancel()
     assert caplog.text.count("the refresher waits") == 2
+
+
+@pytest.mark.parametrize(
+    ("retry_at", "lease_until", "renewed"),
+    [(None, None, 1), (900, None, 0), (961, None, 1), (None, 70, 0), (None, 76, 1), (-1, -1, 1)],
+)
+async def test_a_clock_that_was_wrong_holds_no_grant_back(
+    world, access, held, keep, retry_at, lease_until, renewed
+):
+    store = MemoryTokenStore()
+
+    async def held_of(_):
+        return replace(held, store=store)
+
+    state = await keep(left=-5)
+    state = replace(
+        state,
+        used_at=world.now,
+        retry_at=None if retry_at is None else world.now + retry_at,
+        lease_until=None if lease_until is None else world.now + lease_until,
+        lease_holder=None if lease_until is None else "somebody",
+    )
+    kept = held.store._kept["default", "identity-1"]
+    store._kept["default", "identity-1"] = replace(kept, state=state)
+    refresher = Refresher(access, store, held_of, clock=world.clock, sleep=world.sleep)
+    assert await world.run(refresher.round()) == renewed
