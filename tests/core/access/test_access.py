@@ -679,6 +679,7 @@ async def test_drain_waits_for_the_answer_and_begins_nothing(world, access, held
     await keep(left=-1, identity="identity-2")
     with pytest.raises(TemporarilyUnavailable):
         await access.token(replace(held, identity="identity-2"))
+    assert len(connector.seen.asked) == 1
 
 
 async def test_drain_ends_what_does_not_end(access, held, keep, connector, world):
