@@ -102,7 +102,7 @@ def journeys(profile: ProviderProfile) -> tuple[Case, ...]:
             ("revoke", "RFC 7009", "the tokens are revoked", None, Scenario.REVOKE),
         )
     ]
-    told = {each.scenario for each in (*profile.quirks, *profile.sometimes)}
+    told = {each.scenario for each in profile.quirks}
     if profile.throttled is not None:
         steps.append(_throttled(profile, profile.throttled))
     return tuple(each for each in steps if each.scenario is Scenario.SIGN_IN or each.scenario not in told)

@@ -184,3 +184,9 @@ def test_a_repeated_parameter_is_named_without_its_value():
     with pytest.raises(InvalidCallback) as caught:
         parse_callback("state=the-secret-state&state=the-secret-state&code=c")
     assert "the-secret-state" not in str(caught.value)
+
+
+def test_a_providers_own_word_for_a_refusal_is_one() -> None:
+    answer = CallbackAnswer(state="s", error="user_cancelled_login")
+    assert type(authorization_error(answer)) is not AccessDenied
+    assert type(authorization_error(answer, denied=("user_cancelled_login",))) is AccessDenied
