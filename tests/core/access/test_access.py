@@ -26,6 +26,8 @@ from connectors_core.errors import (
 from connectors_core.grants import InactiveReason
 from connectors_core.tokens import TokenSet
 
+from .conftest import Scripted
+
 
 def refused(error, status=400, **more):
     return TokenEndpointError(error, status=status, **more)
@@ -475,6 +477,14 @@ async def test_a_lease_of_before_the_clock_was_set_back_keeps_nobody_out(
         "default", "identity-1", generation=state.generation, holder="gone", ttl=15, now=tomorrow
     )
     assert (await world.run(new_access().token(held))).access_token == "access-1"
+
+
+async def test_a_fresh_token_of_another_connector_is_not_served(world, access, held, keep):
+    await keep()
+    other = replace(held, connector=Scripted(world, connector_id="other"))
+    with pytest.raises(ReauthorizationRequired) as caught:
+        await access.token(other)
+    assert caught.value.reason == "connector_changed"
 
 
 async def test_no_connector_is_shown_the_refresh_token_of_another(
