@@ -22,6 +22,8 @@ KEPT = "authorization request"
 """The kind of handle that keeps a request."""
 KEPT_LIFETIME = 1800.0
 """Seconds that a person may take at the sign-in page."""
+LEEWAY = 60.0
+"""Seconds that the clocks of two hosts may differ."""
 PATH = "/oidc/auth"
 
 
@@ -52,7 +54,7 @@ async def _decide(request: Request, host: Host, wanted: Wanted) -> Response:
     if session is not None and _suffices(host, wanted, session):
         if wanted.subject in (None, session.owner):
             return await _granted(host, wanted, session)
-        if wanted.asked:
+        if wanted.asked is not None:
             return _refuse(host, wanted, "login_required", "Somebody else has signed in.")
     if "none" in wanted.prompt:
         return _refuse(host, wanted, "login_required", "Nobody is signed in, or not recently enough.")
@@ -61,13 +63,15 @@ async def _decide(request: Request, host: Host, wanted: Wanted) -> Response:
 
 def _suffices(host: Host, wanted: Wanted, session: Session) -> bool:
     """Tell whether ``session`` answers the request without a word from the person."""
-    if wanted.asked and session.handle != wanted.before:
+    asked, since = wanted.asked, session.authenticated_at
+    # A new session may go back to an older answer of a provider, which waited for a decision.
+    if asked is not None and session.handle != wanted.before and since >= asked - LEEWAY:
         return True
     if "login" in wanted.prompt or wanted.max_age == 0:
         return False
-    if wanted.max_age is not None and host.clock() - session.authenticated_at > wanted.max_age:
+    if wanted.max_age is not None and host.clock() - since > wanted.max_age:
         return False
-    return wanted.asked or not {"select_account", "create"} & {*wanted.prompt}
+    return asked is not None or not {"select_account", "create"} & {*wanted.prompt}
 
 
 async def _granted(host: Host, wanted: Wanted, session: Session) -> Response:
@@ -86,9 +90,11 @@ async def _granted(host: Host, wanted: Wanted, session: Session) -> Response:
 
 async def _sign_in_first(host: Host, wanted: Wanted, session: Session | None) -> Response:
     """To the page, or at the first time straight to the connector that the application names."""
-    before = wanted.before if wanted.asked else session.handle if session else ""
-    query = {"return_to": await _keep(host, replace(wanted, before=before, asked=True))}
-    direct = None if wanted.asked else wanted.target
+    first = wanted.asked is None
+    if first:
+        wanted = replace(wanted, before=session.handle if session else "", asked=host.clock())
+    query = {"return_to": await _keep(host, wanted)}
+    direct = wanted.target if first else None
     for entry in host.hub.connectors():
         if direct is not None and entry.target == direct and signs_in(entry):
             return RedirectResponse(

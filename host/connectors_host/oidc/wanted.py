@@ -29,8 +29,11 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What an application asks for. ``before`` names the session that does not suffice, and
-    ``asked`` says that the person has been at the sign-in page for it."""
+    """What an application asks for.
+
+    ``asked`` is when the person was sent to the sign-in page for it (seconds since the epoch), and
+    ``before`` the session that did not suffice then.
+    """
 
     client_id: str
     redirect_uri: str
@@ -44,7 +47,7 @@ class Wanted:
     sign_up: bool = False
     target: str | None = None
     before: str = field(default="", repr=False)
-    asked: bool = False
+    asked: float | None = None
 
     def written(self) -> dict[str, Any]:
         """As JSON."""

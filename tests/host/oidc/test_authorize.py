@@ -341,6 +341,22 @@ async def test_a_person_who_comes_back_as_another_is_asked_and_then_goes_on(
     assert (await shop.claims(tokens["id_token"]))["name"] == "Bob Example"
 
 
+async def test_a_decision_about_an_older_answer_is_no_new_sign_in(
+    shop: App, served: Running, alice: Browser
+) -> None:
+    served.at_the_provider_sits(BOB)
+    question = await alice.sign_in()
+    handle = question.text.split('name="handle" value="')[1].split('"')[0]
+    served.clock.now += 61
+    _, query = to_the_page(await shop.ask(alice, prompt="login"))
+    await alice.form("/switch", handle=handle, choice="switch")
+    assert (await alice.user())["claims"]["name"] == "Bob Example"
+    path, query = to_the_page(await alice.get(query["return_to"]))
+    assert (path, query["again"]) == ("/sign-in", "1")
+    await alice.sign_in()
+    assert "code" in landed(await alice.get(query["return_to"]))
+
+
 async def test_the_provider_is_no_place_to_return_to(alice: Browser, shop: App) -> None:
     for path in ("/oidc/auth", "/oidc/session/end", f"/oidc/auth?{urlencode(shop.parameters())}"):
         answer = await alice.get("/sign-in", query={"return_to": path})
