@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from connectors_core.access import attempt
 from connectors_core.access.access import Access
 from connectors_core.errors import (
     AnswerLost,
@@ -258,6 +259,22 @@ async def test_the_provider_may_ask_for_the_person(world, access, held, keep, co
     with pytest.raises(ReauthorizationRequired) as caught:
         await world.run(access.token(held))
     assert caught.value.reason == "interaction_required"
+
+
+async def test_a_refresh_that_does_not_end_counts_as_an_answer_that_was_lost(
+    new_access, held, keep, store, connector, events, monkeypatch
+):
+    monkeypatch.setattr(attempt, "SECOND_LOOK", 0.01)
+    await keep(left=-1)
+    connector.seen.takes = 1e6
+    waiting = asyncio.ensure_future(new_access(request=0.01).token(held))
+    async with asyncio.timeout(10):
+        while not events:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    waiting.cancel()
+    assert [(event.name, event.detail["kind"]) for event in events] == [("token.refresh_failed", "unknown")]
+    state = await store.state("default", "identity-1")
+    assert (state.lease_holder, state.uncertain, connector.seen.in_flight) == (None, True, 0)
 
 
 async def test_an_outage_is_waited_out(world, access, held, keep, connector, events):
