@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
@@ -233,6 +233,24 @@ async def test_what_people_are_called_is_text(running: Running) -> None:
     page = await browser.get("/auth/sign-out", headers={"Sec-Fetch-Site": "cross-site"})
     assert "&lt;script&gt;" in page.text
     assert "<script" not in page.text
+
+
+async def test_what_a_provider_says_is_text_and_only_shown_for_a_good_state(running: Running) -> None:
+    browser = running.browser()
+    (state,) = parse_qs(urlsplit((await browser.begin()).headers["location"]).query)["state"]
+    said = {"error": "access_denied", "error_description": "<script>alert(1)</script>"}
+    forged = await browser.get(CALLBACK, query=said | {"state": "x" * 43})
+    assert "alert" not in forged.text
+    page = await browser.get(CALLBACK, query=said | {"state": state})
+    assert "The provider says: &lt;script&gt;alert(1)&lt;/script&gt;" in page.text
+    assert "<script" not in page.text
+
+
+async def test_a_redirect_uri_that_is_not_registered_completes_nothing(running: Running) -> None:
+    browser = running.browser()
+    landing = await running.provider.visit((await browser.begin()).headers["location"])
+    answer = await browser.get(f"{CALLBACK}/acme", query=landing.query)
+    assert (answer.status_code, running.provider.requests.count("token")) == (404, 0)
 
 
 async def test_no_page_shows_a_secret(running: Running, canary: Canary) -> None:
