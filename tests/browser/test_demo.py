@@ -263,6 +263,8 @@ async def test_axe_finds_nothing_on_its_pages(walk: Walk, axe_script: str) -> No
     await page.goto(walk.demo.app)
     await hold_to_the_rules(page, axe_script)
     await page.get_by_role("link", name="Sign in").click()
+    await page.frame_locator("iframe").get_by_role("button", name="Continue as Alice").wait_for()
+    await hold_to_the_rules(page, axe_script)
     await walk.continue_with_google()
     await hold_to_the_rules(page, axe_script)
     await walk.press("Alice Example")
