@@ -233,6 +233,19 @@ async def test_a_dead_grant_is_asked_about_once(world, access, held, keep, conne
     assert names(events) == ["token.needs_reauthorization"]
 
 
+async def test_who_waits_for_another_process_hears_that_the_grant_is_dead(
+    world, new_access, held, keep, connector
+):
+    await keep(left=-1)
+    connector.seen.takes = 1.0
+    connector.seen.answers = [InvalidGrant("invalid_grant", status=400)]
+    calls = [new_access().token(held) for _ in range(3)]
+    for ended in await world.run(asyncio.gather(*calls, return_exceptions=True)):
+        assert isinstance(ended, ReauthorizationRequired)
+        assert ended.reason == "invalid_grant"
+    assert len(connector.seen.asked) == 1
+
+
 async def test_a_dead_grant_after_a_lost_answer_is_a_lost_rotation(
     world, access, held, keep, connector, events
 ):

@@ -57,6 +57,8 @@ class Provider:
         status = self.answers.pop(0) if self.answers else 200
         if status == 302:
             return httpx.Response(302, headers={"Location": "https://evil.test/"})
+        if status == 203:
+            return httpx.Response(203, text="<html>")
         return httpx.Response(status, json={"ok": True})
 
     async def give(self, *, newer_than=None):
@@ -184,4 +186,7 @@ async def test_json_is_decoded_or_refused(provider, client):
     assert await client.get_json(API) == {"ok": True}
     provider.answers = [500]
     with pytest.raises(InvalidResponse, match=r"api\.acme\.test answered 500"):
+        await client.get_json(API)
+    provider.answers = [203]
+    with pytest.raises(InvalidResponse, match=r"the answer of api\.acme\.test"):
         await client.get_json(API)
