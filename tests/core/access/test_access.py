@@ -364,6 +364,17 @@ async def test_a_wrong_client_spares_all_other_grants_the_question(world, access
     assert len(connector.seen.asked) == 1
 
 
+async def test_a_request_that_is_refused_is_the_operators_matter_too(
+    world, access, held, keep, connector, store
+):
+    await keep(left=-1)
+    connector.seen.answers = [refused("invalid_request")]
+    with pytest.raises(ConnectorMisconfigured, match="invalid_request"):
+        await world.run(access.token(held))
+    state = await store.state("default", "identity-1")
+    assert (state.reason, state.retry_at) == (None, world.now + 30)
+
+
 async def test_an_invalid_scope_is_asked_without_scope_once(world, access, held, keep, connector):
     await keep(left=-1)
     object.__setattr__(connector, "scope_on_refresh", True)
