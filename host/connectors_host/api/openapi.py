@@ -19,6 +19,7 @@ from .schemas import SCHEMAS
 
 PAGES = ("/continue/", "/openapi.json")
 """Routed beside the APIs, and none of them."""
+PAGE = {"type": "string", "description": "The same as a page, where Accept names text/html"}
 EVERYWHERE = (421, 500, 503)
 """Statuses that any route may answer: another host's name, a fault, a database out of reach."""
 
@@ -105,7 +106,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     problems = {
         str(status): {
             "description": "; ".join(dict.fromkeys(title for s, title in STATUS.values() if s == status)),
-            "content": {PROBLEM: {"schema": _reference("Problem")}},
+            "content": {PROBLEM: {"schema": _reference("Problem")}, "text/html": {"schema": PAGE}},
         }
         for status in sorted({*operation.problems, *EVERYWHERE})
     }

@@ -15,6 +15,7 @@ from connectors_host import signing_key
 
 from connectors_core.testing.provider import Client
 from connectors_core.testing.provider.grants import Refused
+from tests.host.api.description import as_described
 from tests.host.conftest import Browser, Running, Start
 
 CALLBACK = "https://yourapp.com/callback"
@@ -130,7 +131,9 @@ class Page:
             method, url, content=content, headers={k: v for k, v in headers.items() if v is not None}
         )
         response = await self.browser._transport.handle_async_request(request)
+        response.request = request
         await response.aread()
+        as_described(response)
         return response
 
     async def token(self, scope: str = "identities tokens verification") -> App:
