@@ -62,8 +62,6 @@ async def read_parameters(request: Request) -> dict[str, str]:
     try:
         body = (await read_body(request)).decode()
         pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-        for _, value in pairs:
-            value.encode()
     except ValueError:
         raise InvalidRequestError("The body is not a form.") from None
     if len(dict(pairs)) != len(pairs):
