@@ -83,7 +83,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         )
     config.hook.pytest_deselected(items=[item for item in items if _connector_of(item) is not wanted])
     items[:] = kept
-    config.stash[_LINES] = {item.nodeid: _line_of(item) for item in kept}
+    several = len({_class_of(item) for item in kept}) > 1
+    config.stash[_LINES] = {item.nodeid: _line_of(item, several=several) for item in kept}
 
 
 def _connector_of(item: pytest.Item) -> object:
@@ -91,13 +92,17 @@ def _connector_of(item: pytest.Item) -> object:
     return getattr(tested, "connector", None) if hasattr(tested, "connectors_conformance") else None
 
 
-def _line_of(item: pytest.Item) -> tuple[str, str]:
-    """The name of what the test shows, and where that is required."""
+def _class_of(item: pytest.Item) -> str:
+    return getattr(getattr(item, "cls", None), "__name__", "")
+
+
+def _line_of(item: pytest.Item, *, several: bool) -> tuple[str, str]:
+    """The name of what the test shows, behind its class's where there are several, and the source."""
     callspec: Any = getattr(item, "callspec", None)
     case = callspec.params.get("case") if callspec else None
-    if case is not None:
-        return case.name, f"{case.source}: {case.changes}"
-    return getattr(item, "originalname", item.name).removeprefix("test_").replace("_", " "), ""
+    name = getattr(item, "originalname", item.name).removeprefix("test_").replace("_", " ")
+    name, why = (name, "") if case is None else (case.name, f"{case.source}: {case.changes}")
+    return (f"{_class_of(item)} {name}" if several else name), why
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

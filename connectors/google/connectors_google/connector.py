@@ -15,7 +15,7 @@ from .config import ISSUER, NO_OFFLINE_ACCESS, SHORT, GoogleConfig
 class Google(OIDCConnector):
     """Sign-in with Google, One Tap and native apps included, and access to Google's APIs.
 
-    Google sends ``iss`` with callbacks and announces it nowhere: it is checked, and not required.
+    Google sends ``iss`` with callbacks: it is checked, and not required.
     """
 
     id = target = "google"

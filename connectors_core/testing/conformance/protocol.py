@@ -146,12 +146,14 @@ class Protocol(World):
         return "invalid_grant" if self._of_profile(case) and isinstance(error, InvalidGrant) else error.code
 
     def _was_met(self, case: Case, actor: Visitor, outcome: object) -> None:
-        """The quirk came up; more scope was granted unless the person refused it."""
+        """The quirk came up; more scope was granted unless refused; what was revoked is gone."""
         assert not case.edits or case.name in actor.provider.met, "nothing came up that this row is about"
         more = {actor.more_scope} - {""}
         if case.scenario is Scenario.MORE_SCOPE and isinstance(outcome, Completed):
             missing = self._connector(actor).missing_scopes(more, outcome.tokens.scopes)
             assert missing == more & actor.provider.refused_scopes
+        if case.scenario is Scenario.REVOKE and isinstance(outcome, Completed):
+            assert all(grant.revoked for grant in actor.provider.ledger.grants), "the grant stands"
 
     def test_refreshes(self) -> None:
         """A refresh token renews the access token; a rotated one comes along. RFC 6749 §6."""
