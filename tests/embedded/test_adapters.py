@@ -248,6 +248,25 @@ async def test_of_two_first_sign_ins_at_once_both_are_one_owner(running: Running
     assert len({(await each.user())["claims"]["sub"] for each in browsers}) == 1
 
 
+@pytest.mark.parametrize(("blind", "status"), [(1, 302), (2, 503)])
+async def test_who_comes_second_is_the_owner_whom_the_first_made(
+    running: Running, monkeypatch: pytest.MonkeyPatch, blind: int, status: int
+) -> None:
+    """The identity appears between the look and the link; once it is gone again at the next look."""
+    first, second = running.browser(), running.browser()
+    await first.sign_in()
+    hub = getattr(running.sign_in.hub, "_behind", running.sign_in.hub)
+    look, looks = hub.find_identity, iter(range(9))
+
+    async def find_identity(completed: Any) -> Any:
+        return None if next(looks) < blind else await look(completed)
+
+    monkeypatch.setattr(hub, "find_identity", find_identity)
+    assert (await second.sign_in()).status_code == status
+    if status == 302:
+        assert (await second.user())["claims"]["sub"] == (await first.user())["claims"]["sub"]
+
+
 async def test_a_session_ends_when_its_time_is_over(start: Start) -> None:
     running = await start(session_lifetime=600)
     browser = running.browser()
