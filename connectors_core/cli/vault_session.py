@@ -7,7 +7,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, redirect_stdout
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,17 +104,18 @@ async def opened(arguments: argparse.Namespace) -> AsyncIterator[Session]:
     from ..vault.key_changes import KeyChanges
     from ..vault.key_states import KeyStates
 
-    host, plugins = load_host_settings(arguments.config), _plugins(arguments)
+    host, plugins = load_host_settings(arguments.config), plugins_of(arguments)
     vaults = plugins.vaults()
     if arguments.vault is not None and arguments.vault not in vaults:
         known = ", ".join(sorted(vaults)) or "none"
         raise NotFound(f"no plugin names a vault {arguments.vault}; those that are named: {known}")
-    place = vaults.get(arguments.vault)
+    name = arguments.vault or OWN
+    place = vaults.get(name)
     keys = None if place is None else place.keys
     # What a plugin says is relative to where the process runs, as it is for a hub.
     folder = arguments.config.parent if keys is None else Path()
     source = _source(arguments, keys or host.vault_keys, folder, plugins)
-    async with _opened_rows(host, place, plugins) as (database, rows, shared):
+    async with _opened_rows(host, name, place, plugins) as (database, rows, shared):
         states, hosts = KeyStates(database), Hosts(database, shared=shared)
         yield Session(
             database=database,
@@ -124,7 +125,7 @@ async def opened(arguments: argparse.Namespace) -> AsyncIterator[Session]:
             changes=KeyChanges(database, rows, states, hosts, shared=shared),
             source=source,
             folder=folder,
-            others=[name for name in (OWN, *vaults) if name != (arguments.vault or OWN)],
+            others=[other for other in (OWN, *vaults) if other != name],
         )
 
 
@@ -134,16 +135,17 @@ async def opened_rows(arguments: argparse.Namespace) -> AsyncIterator[Mapping[st
 
     Raises ConfigurationError, StorageError.
     """
-    host, plugins = load_host_settings(arguments.config), _plugins(arguments)
+    host, plugins = load_host_settings(arguments.config), plugins_of(arguments)
     places: dict[str, VaultAt | None] = {OWN: None, **plugins.vaults()}
     async with AsyncExitStack() as opened:
         found = {}
         for name, place in places.items():
-            _, found[name], _ = await opened.enter_async_context(_opened_rows(host, place, plugins))
+            _, found[name], _ = await opened.enter_async_context(_opened_rows(host, name, place, plugins))
         yield found
 
 
-def _plugins(arguments: argparse.Namespace) -> Plugins:
+def plugins_of(arguments: argparse.Namespace) -> Plugins:
+    """The installed plugins, as ``[plugins]`` of the configuration file allows."""
     with redirect_stdout(sys.stderr):  # a plugin may print while it is imported
         return registry(arguments).plugins
 
@@ -163,19 +165,20 @@ def _source(
 
 @asynccontextmanager
 async def _opened_rows(
-    host: HostSettings, place: VaultAt | None, plugins: Plugins
+    host: HostSettings, name: str, place: VaultAt | None, plugins: Plugins
 ) -> AsyncIterator[tuple[OpenDatabase, SealedRowStore, bool]]:
     from ..storage.database import open_database
     from ..storage.migrations import prepare
     from ..storage.sqlite import SqliteDatabase
-    from ..vault.detached import DetachedSealedRows
+    from ..vault.detached import DetachedSealedRows, named
     from ..vault.rows import SqlSealedRows
     from ..vault.sources import open_sealed_rows
 
     async with AsyncExitStack() as opened:
         database = open_database(host.database if place is None else place.database)
         opened.push_async_callback(database.aclose)
-        await prepare(database)
+        with named(name) if name else nullcontext():
+            await prepare(database)
         shared = not isinstance(database, SqliteDatabase)
         rows: SealedRowStore = SqlSealedRows(database, shared=shared)
         if place is not None:

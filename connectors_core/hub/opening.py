@@ -27,7 +27,7 @@ async def open_keeping(shared: Shared, database: Database | None, keys: Keys | N
         return Keeping(shared, None)
     from ..storage.database import open_database
     from ..storage.migrations import prepare
-    from ..vault.detached import DetachedSealedRows
+    from ..vault.detached import DetachedSealedRows, named
     from ..vault.rows import SqlSealedRows
     from ..vault.sources import open_sealed_rows
 
@@ -44,9 +44,10 @@ async def open_keeping(shared: Shared, database: Database | None, keys: Keys | N
         for name, place in plugins.vaults().items():
             there = open_database(place.database)
             opened.push_async_callback(there.aclose)
-            await prepare(there)
             rows = DetachedSealedRows(there, shared=_is_shared(there))
-            others[name] = await _vault(shared, there, rows, keys if place.keys is None else place.keys)
+            with named(name):
+                await prepare(there)
+                others[name] = await _vault(shared, there, rows, keys if place.keys is None else place.keys)
         vaults = [each.vault for each in (own, *others.values())]
         for vault in vaults:
             vault.others = [other.rows for other in vaults if other is not vault]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..errors import StorageError
 from ..grants import SealedRow
 from .rows import SqlSealedRows, values_of
 from .sql import ADD
@@ -34,3 +38,12 @@ class DetachedSealedRows(SqlSealedRows):
         ref = row.state.ref
         identity = {**values, "owner": ref.owner, "subject": ref.subject}
         return bool((await self._database.run([(_COPY_IDENTITY, identity), (ADD, values)]))[-1])
+
+
+@contextmanager
+def named(vault: str) -> Iterator[None]:
+    """Say of which vault it is what a database says inside."""
+    try:
+        yield
+    except StorageError as error:
+        raise StorageError(f"the vault {vault}: {error}") from error

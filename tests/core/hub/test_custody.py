@@ -15,7 +15,7 @@ import pytest
 
 from connectors_core import ConnectorMetadata, Hub, Registry
 from connectors_core.cli import main
-from connectors_core.errors import ConfigurationError, ConnectorMisconfigured, NotLinked
+from connectors_core.errors import ConfigurationError, ConnectorMisconfigured, NotLinked, StorageError
 from connectors_core.grants import GrantStatus, InactiveReason, SealedRow
 from connectors_core.hookspecs import VaultAt, hookimpl
 from connectors_core.http import HttpSender
@@ -380,3 +380,19 @@ async def test_the_commands_see_every_vault(world: World, run: Run, monkeypatch:
     assert [told["owner"] for told in json.loads((await ran("tokens", "list", "--json"))[1])["tokens"]] == [
         "us:1"
     ]
+
+
+async def test_the_schema_of_every_vault_is_brought_up_on_command(
+    world: World, run: Run, new_postgres_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL, which several hosts share, is upgraded by nobody who only opens it."""
+    monkeypatch.setenv("EU_DATABASE", new_postgres_database())
+    needed = "the vault eu: the database has schema none of connectors, .* run: connectors db upgrade"
+    with pytest.raises(StorageError, match=needed):
+        await world.hub().__aenter__()
+    code, _, complaint = await asyncio.to_thread(run, "tokens", "list")
+    assert (code, bool(re.search(needed, complaint))) == (1, True)
+    code, said, complaint = await asyncio.to_thread(run, "db", "upgrade")
+    assert (code, said.splitlines()[-1]) == (0, "vault eu: up to date"), complaint
+    async with world.hub() as hub:
+        await world.link(hub, "eu:1")
