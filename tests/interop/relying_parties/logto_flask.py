@@ -1,7 +1,7 @@
 # ruff: noqa: UP007
 """The article's Flask application. Endpoint, credentials and port come from the command line.
 
-Below ``/google-token`` everything but the callback and the start of the server is the article's.
+Everything but the callback, ``/google-token`` and the start of the server is the article's.
 """
 
 import json
