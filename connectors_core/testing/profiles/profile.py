@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from ...metadata import ServerMetadata
 from ..provider import Case, Person, Provider, Response, Scenario, case
 from ..provider.cases import Edit
+from ..provider.cases.case import without
 from ..provider.grants import AccessToken, Grant, Refused
 from ..provider.provider import Resource
 
@@ -69,7 +70,9 @@ class ProviderProfile:
         for each in self.quirks:
             stated |= each.settings
         provider = Provider(clock=clock, **{**stated, **settings})
-        provider.active.extend(self.quirks)
+        absent = [name for name in ENDPOINTS.values() if not getattr(self.server, name)]
+        has = quirk(f"{self.name}.has-no-more", "server", "no other endpoints", metadata=without(*absent))
+        provider.active.extend((has, *self.quirks))
         return provider
 
     def server_at(self, provider: Provider) -> ServerMetadata:
