@@ -126,6 +126,19 @@ def _text(text: str) -> str:
     return text
 
 
+_OF_THE_HOST = frozenset(
+    {"sub", "name", "picture", "email", "email_verified", "phone_number", "phone_number_verified"}
+)
+
+
+def _claim(name: str) -> str:
+    if not _SCOPE.fullmatch(name) or len(name) > 255:
+        raise ValueError("must be the name of one claim, without white space")
+    if name in _OF_THE_HOST:
+        raise ValueError("is a claim of the account's own")
+    return name
+
+
 def _scope(scope: str) -> str:
     if not _SCOPE.fullmatch(scope):
         raise ValueError("must be one scope, without white space")
@@ -154,6 +167,7 @@ Domain = Annotated[str, AfterValidator(_domain)]
 Network = Annotated[str, AfterValidator(_address)]
 PrivateHost = Annotated[str, AfterValidator(_private_host)]
 Scope = Annotated[str, AfterValidator(_scope)]
+Claim = Annotated[str, AfterValidator(_claim)]
 Logo = Annotated[str, AfterValidator(_logo)]
 Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=0)]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from ..connector import ConnectorConfig
 from .fields import (
+    Claim,
     Count,
     DatabaseUrl,
     Domain,
@@ -120,6 +121,7 @@ class ConnectorSettings(Settings):
     linking: Literal["ask", "verified_email", "never"] = "ask"
     email_domains: tuple[Domain, ...] = ()
     requestable_scopes: tuple[Scope, ...] = ()
+    extra_claims: tuple[Claim, ...] = ()
     identity_group: GroupName = ""
     private_hosts: tuple[PrivateHost, ...] = ()
     enabled: Flag = True

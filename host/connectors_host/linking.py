@@ -16,6 +16,7 @@ from connectors_core.stores import Identity
 
 from .accounts import Account, profile_fields, same_address
 from .errors import HostError
+from .extra_claims import KEPT, extra_of
 from .following import renewed
 from .hookspecs import Action
 from .host import Host, signs_in
@@ -136,6 +137,8 @@ def kept_fields(
         old.pop(VOUCHED, None)
         if _vouches(host.hub.connector(completed.connector), completed):
             said[VOUCHED] = True
+    if extra := extra_of(host.hub.connector(completed.connector), completed.profile):
+        said[KEPT] = {**(old.get(KEPT) or {}), **extra}
     return renewed(old, said)
 
 

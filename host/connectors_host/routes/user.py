@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..api.caller import bearer
+from ..extra_claims import claims_of
 from ..host import Host
 from ..oidc.scopes import claims_for
 
@@ -20,7 +21,7 @@ async def user(request: Request) -> Response:
         if caller is None or account is None:
             return JSONResponse({"isAuthenticated": False}, headers={"Vary": "Authorization, Cookie"})
         claims = account.claims()
-        said = claims_for(caller.scopes, claims) if caller.app else claims
+        said = claims_for(caller.scopes, claims) if caller.app else await claims_of(host, account)
         return JSONResponse(
             {"isAuthenticated": True, "claims": said}, headers={"Vary": "Authorization, Cookie"}
         )
@@ -29,6 +30,6 @@ async def user(request: Request) -> Response:
         return JSONResponse({"isAuthenticated": False}, headers={"Vary": "Authorization, Cookie"})
     session, account = signed_in
     return JSONResponse(
-        {"isAuthenticated": True, "claims": account.claims(), "csrfToken": session.csrf_token},
+        {"isAuthenticated": True, "claims": await claims_of(host, account), "csrfToken": session.csrf_token},
         headers={"Vary": "Authorization, Cookie"},
     )
