@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -35,3 +36,24 @@ async def test_a_schema_that_is_not_there_is_named_and_then_people_sign_in(start
     assert (claims["name"], claims["email"], "email_verified" in claims) == ("Alice New", "new@x.test", False)
     await browser.post("/sign-out")
     assert (await browser.user())["isAuthenticated"] is False
+
+
+async def test_a_provider_signs_somebody_out_once_and_it_is_written_down(start: Start, url: str) -> None:
+    upgrade(url)
+    upgrade(url, own_migrations())
+    running = await start(database=url)
+    running.provider.sid = "sid-1"
+    browser = running.browser()
+    await browser.sign_in()
+    tokens = (
+        running.provider.logout_token(sid="sid-1"),
+        running.provider.logout_token(sub=None, sid="sid-1"),
+    )
+    for token in tokens:
+        posted = [
+            running.browser().post("/backchannel-logout/acme", form={"logout_token": token}) for _ in range(3)
+        ]
+        assert sorted(answer.status_code for answer in await asyncio.gather(*posted)) == [200, 400, 400]
+    assert (await browser.user())["isAuthenticated"] is False
+    kinds = await running.host.hub.database.fetch("SELECT kind FROM host_audit ORDER BY id")
+    assert [kind for (kind,) in kinds].count("logout.received") == 1
