@@ -243,7 +243,7 @@ async def test_an_unknown_identity_follows_the_rules_of_a_callback(start: Start)
 
 
 async def test_an_address_that_an_account_has_is_asked_about(running: Running) -> None:
-    verified = Person(claims={"name": "Alice", "email": "alice@example.test", "email_verified": True})
+    verified = Person(claims={"name": "Alice", "email": "alice@gmail.com", "email_verified": True})
     running.at_the_provider_sits(verified)
     await running.browser().sign_in()
     browser = running.browser()
