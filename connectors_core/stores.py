@@ -125,7 +125,7 @@ class Database(Protocol):
         """Run one statement by itself and return its rows (``RETURNING`` included)."""
 
     async def read(self, sql: str, parameters: Parameters = EMPTY) -> list[Row]:
-        """As ``fetch``, for what changes nothing and finds a few rows by an index: the shortest way to them."""
+        """As ``fetch``, for what changes nothing and finds a few rows by an index: the shortest way."""
 
     async def run(self, statements: Sequence[tuple[str, Parameters]]) -> Sequence[list[Row]]:
         """Run all statements or none; return the rows of each."""
