@@ -148,12 +148,21 @@ async def unlink(host: Host, identity: Identity, *, but: Session | None = None) 
     What its owner signed in with through the connectors that share it ends with it, ``but`` excepted:
     whoever was let in by a link that is taken back is out again. Raises LastIdentity.
     """
-    gone = await host.hub.unlink(identity.id, owner=identity.owner, keep_one_of=ways_in(host))
+    ways = ways_in(host)
+    theirs = await host.hub.identities(identity.owner)
+    if any(each.id != identity.id and each.group in ways for each in theirs):
+        # Before it too: once the identity is gone nobody could ask again to be rid of who came in by it.
+        await _end_sessions(host, identity, but)
+    gone = await host.hub.unlink(identity.id, owner=identity.owner, keep_one_of=ways)
     if gone:
-        sharing = {entry.id for entry in host.hub.connectors() if entry.group == identity.group}
-        for connector in sorted({identity.connector, *sharing}):
-            await host.sessions.end_all(identity.owner, connector=connector, but=but)
+        await _end_sessions(host, identity, but)
     return gone
+
+
+async def _end_sessions(host: Host, identity: Identity, but: Session | None) -> None:
+    sharing = {entry.id for entry in host.hub.connectors() if entry.group == identity.group}
+    for connector in sorted({identity.connector, *sharing}):
+        await host.sessions.end_all(identity.owner, connector=connector, but=but)
 
 
 def _domain(email: str | None) -> str:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from connectors_host.linking import unlink
 
-from connectors_core.errors import LastIdentity
+from connectors_core.errors import LastIdentity, StorageError
 from connectors_core.testing.provider import Person
 from tests.host.conftest import BOB, Browser, PostingOIDC, Running, Start
 
@@ -547,6 +547,25 @@ async def test_unlinking_ends_what_any_connector_of_the_group_let_in(start: Star
     assert await owner(through) == await owner(browser)
     done = await browser.form("/account/unlink", identity=second.id)
     assert done.headers["location"] == "/account?done=unlinked"
+    assert (await through.user())["isAuthenticated"] is False
+    assert (await browser.user())["isAuthenticated"] is True
+
+
+async def test_an_unlink_that_fails_on_the_way_leaves_nobody_in_whom_no_retry_could_end(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser, (_, second) = await with_two(running)
+    through = await signed_up(running, BOB, "posting")
+    unlinked = running.host.hub.unlink
+
+    async def and_then_the_database_goes(*args: Any, **options: Any) -> bool:
+        await unlinked(*args, **options)
+        raise StorageError("the answer is lost")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(running.host.hub, "unlink", and_then_the_database_goes)
+        assert (await browser.form("/account/unlink", identity=second.id)).status_code == 503
+    assert await identities(running, browser) == ["acme"]
     assert (await through.user())["isAuthenticated"] is False
     assert (await browser.user())["isAuthenticated"] is True
 
