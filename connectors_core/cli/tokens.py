@@ -88,13 +88,12 @@ async def _revoke(arguments: argparse.Namespace) -> int:
         found = await _of(rows, arguments.owner, arguments.target)
         if arguments.identity:
             found = [each for each in found if each[1].ref.identity == arguments.identity]
-        if len(found) != 1:
-            ids = ", ".join(state.ref.identity for _, state in found)
-            complain(
-                f"error: {len(found)} identities match{f' ({ids}); choose with --identity' if ids else ''}"
-            )
+        identities = sorted({state.ref.identity for _, state in found})
+        if len(identities) != 1:
+            ids = f" ({', '.join(identities)}); choose with --identity" if identities else ""
+            complain(f"error: {len(identities)} identities match{ids}")
             return 1
-        vault, identity = found[0][0], found[0][1].ref.identity
+        [identity] = identities
         with redirect_stdout(sys.stderr):  # a plugin may print while it is imported
             hub = Hub.from_config(arguments.config)
         if any(entry.settings.token_storage for entry in hub.connectors()):
@@ -103,9 +102,10 @@ async def _revoke(arguments: argparse.Namespace) -> int:
                     outcomes = [each.outcome.value for each in await hub.drain_revocations()]
                     say("forgotten" + (f"; providers told: {', '.join(outcomes)}" if outcomes else ""))
                     return 0
-        # The connector stores no tokens any more, so there is nobody left who could tell the provider.
-        await rows[vault].delete(DEFAULT_TENANT, identity, kind=TOKENS, now=time.time())
-    say("forgotten; the provider was not told, as no connector stores these tokens any more")
+        # Nobody is left who could tell the provider.
+        for vault, _ in found:
+            await rows[vault].delete(DEFAULT_TENANT, identity, kind=TOKENS, now=time.time())
+    say("forgotten; the provider was not told: no connector stores tokens any more, or the account is gone")
     return 0
 
 

@@ -166,7 +166,10 @@ def refresher_of(shared: Shared, **options: Any) -> Refresher:
 
 
 class _Stores:
-    """Several stores as one that tells what is due; ``of`` says where each was found."""
+    """Several stores as one that tells what is due; ``of`` says where each was found.
+
+    A store that is away keeps no other's tokens from being renewed.
+    """
 
     def __init__(self, stores: Sequence[Any]) -> None:
         self.all = stores
@@ -174,10 +177,18 @@ class _Stores:
 
     async def due(self, *, most: int, **when: float) -> Sequence[GrantState]:
         found: list[GrantState] = []
+        away: list[StorageError] = []
         for store in self.all:
-            for state in await store.due(most=most, **when):
+            try:
+                due = await store.due(most=most, **when)
+            except StorageError as error:
+                away.append(error)
+                continue
+            for state in due:
                 self.of[state.ref.tenant, state.ref.identity] = store
                 found.append(state)
+        if len(away) == len(self.all):
+            raise away[0]
         found = sorted(found, key=lambda state: state.expires_at or 0.0)[:most]
         self.of = {key: self.of[key] for key in ((each.ref.tenant, each.ref.identity) for each in found)}
         return found

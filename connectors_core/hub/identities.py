@@ -90,10 +90,8 @@ class IdentityFace(TokenFace):
             if await self._owned(identity_id, owner) is not None:
                 raise LastIdentity("this is the last way to sign in")
             return False
-        store = self._keeping.store_of(identity)
-        if store is not None and store is not self._keeping.default:
-            # Once more: what a sign-in kept there meanwhile does not go with the identity.
-            await store.remove(self.name, identity_id, now=self._shared.clock())
+        # Once more: what a sign-in kept meanwhile, where it does not go with the identity.
+        await self._keeping.remove(identity)
         self._shared.tell("identity.unlinked", self.name, identity, owner)
         return True
 

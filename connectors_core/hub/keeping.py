@@ -24,13 +24,12 @@ from ..metadata import ServerMetadata
 from ..profile import IdentityKey
 from ..tokens import EMPTY, TokenSet
 from ..vault.outbox import Outcome, Told, drain
-from ..vault.vault import TOKENS
+from ..vault.vault import TOKENS, Vault
 from .entry import ConnectorEntry
 
 if TYPE_CHECKING:
     from ..flow import Completed
     from ..stores import Identity
-    from ..vault import Vault
     from ..vault.hosts import Heartbeat
     from ..vault.rows import SqlSealedRows
     from .shared import Shared
@@ -107,7 +106,24 @@ class Keeping:
 
     def store_of(self, identity: Identity | LinkedRow) -> TokenStore | None:
         """Who keeps the tokens of ``identity``; None where nobody does. Raises ConnectorMisconfigured."""
-        chosen = self._choice(identity)
+        return self._store(self._choice(identity))
+
+    def is_beside(self, store: TokenStore) -> bool:
+        """Tell whether what ``store`` keeps goes with its identity by itself."""
+        return self._beside is not None and store is self.vault
+
+    async def remove(self, identity: Identity) -> bool:
+        """Forget the tokens of ``identity``, also those that were kept elsewhere before its owner moved.
+
+        Tells whether there were any. Raises ConnectorMisconfigured, StorageError.
+        """
+        chosen, now = self.store_of(identity), self._shared.clock()
+        others = [store for store in self.stores() if store is not chosen]
+        stores = others if chosen is None else [chosen, *others]
+        removed = [await store.remove(identity.tenant, identity.id, now=now) for store in stores]
+        return any(removed)
+
+    def _store(self, chosen: Any) -> TokenStore | None:
         if chosen is DISCARD:
             return None
         if chosen is None:
@@ -160,11 +176,20 @@ class Keeping:
         return sum([await each(tenant, connector, now=now) for each in forget if each is not None])
 
     async def abandon(self, entry: ConnectorEntry, completed: Completed, *, after: float) -> bool:
-        """Have the provider told of tokens that nobody keeps; False where it cannot be, or need not."""
+        """Have the provider told of tokens that nobody keeps; False where it cannot be, or need not.
+
+        Until then they wait where those of the account's owner are kept, as far as one is known.
+        """
         if self.vault is None or not entry.settings.token_storage or not completed.tokens.access_token:
             return False
-        ref = _ref(entry, completed.tenant, completed.owner or "", "", completed.identity)
-        return await self.vault.abandon(ref, completed.tokens, after=after, now=self._shared.clock())
+        key = completed.identity
+        linked = await self._shared.stores.identities.find(completed.tenant, entry.group, key)
+        owner = linked.owner if linked else completed.owner
+        store = self.default if owner is None else self._store(self._chosen(owner, entry.id))
+        if not isinstance(store, Vault):
+            return False
+        ref = _ref(entry, completed.tenant, completed.owner or "", "", key)
+        return await store.abandon(ref, completed.tokens, after=after, now=self._shared.clock())
 
     def start(self) -> None:
         """Drain now and then, and follow the keys, until ``stop``."""
@@ -194,7 +219,10 @@ class Keeping:
                 logger.warning("revocations wait: %s", error.code)
 
     def _choice(self, identity: Identity | LinkedRow) -> Any:
-        return self._shared.registry.plugins.select_token_store(identity.owner, identity.connector)
+        return self._chosen(identity.owner, identity.connector)
+
+    def _chosen(self, owner: str, connector: str) -> Any:
+        return self._shared.registry.plugins.select_token_store(owner, connector)
 
     async def _revoke(self, ref: GrantRef, tokens: TokenSet) -> Outcome:
         entry = self._shared.connectors.get((ref.tenant, ref.connector))
@@ -210,6 +238,10 @@ class Keeping:
         try:
             if not ref.identity and await self._is_needed(ref):
                 return Outcome.NEEDED
+        except ConnectorError:
+            # A database that is away, or a plugin that fails: neither is the provider's answer.
+            return Outcome.LATER
+        try:
             await connector.revoke(tokens)
         except TokenEndpointError as error:
             return Outcome.LATER if error.status >= 500 or error.status == 429 else Outcome.REFUSED

@@ -23,7 +23,7 @@ class TokenStatus:
     """What is known, without a key, of the tokens of an identity.
 
     ``state`` is None where none are kept; ``reason`` says why a grant is inactive, which it also is
-    while its connector is set up otherwise than when it was made. Not verified.
+    while its connector is not there, or set up otherwise than when it was made. Not verified.
     """
 
     identity: Identity
@@ -60,11 +60,7 @@ class TokenFace:
         occasion = Occasion.STEP_UP if completed.purpose is Purpose.TOKENS else Occasion.SIGN_IN
         now = self._shared.clock()
         state = await store.put(ref_of(entry, identity), completed.tokens, occasion=occasion, now=now)
-        if (
-            store is not self._keeping.default
-            and await self._shared.stores.identities.get(self.name, identity.id) is None
-        ):
-            # Beside the identities a foreign key sees to that.
+        if not self._keeping.is_beside(store) and await self._owned(identity.id, identity.owner) is None:
             await store.remove(self.name, identity.id, now=now)
             raise NotLinked("the identity is gone")
         self._shared.tell("tokens.stored", self.name, identity, identity.owner, occasion=occasion.value)
@@ -76,8 +72,8 @@ class TokenFace:
         For a result that is not kept, or, with ``after`` seconds, may not be: when its time comes, a live
         grant of that account that is kept, whoever has it, keeps the provider from being told, because
         revoking may end both. False where the connector stores no tokens, for there what a sign-in
-        brings is always let go, and where the provider has no way to be told. Raises NotFound,
-        KeyUnavailable, StorageError.
+        brings is always let go, where a plugin or nobody keeps those of the account's owner, and where the
+        provider has no way to be told. Raises NotFound, ConnectorMisconfigured, KeyUnavailable, StorageError.
         """
         entry = self._entry(completed.connector)
         if completed.tenant != self.name or entry is None:
@@ -115,8 +111,7 @@ class TokenFace:
         identity = await self._owned(identity_id, owner)
         if identity is None:
             return False
-        store = self._keeping.store_of(identity)
-        if store is None or not await store.remove(self.name, identity_id, now=self._shared.clock()):
+        if not await self._keeping.remove(identity):
             return False
         self._shared.tell("tokens.removed", self.name, identity, owner)
         return True
@@ -138,14 +133,12 @@ class TokenFace:
         return TokenStatus(identity=identity, status=status, reason=reason, state=state)
 
     def _is_changed(self, ref: GrantRef) -> bool:
-        """Tell whether the grant's connector is set up otherwise now, so that no token of it is opened."""
+        """Tell whether the grant's connector is gone or set up otherwise, so that nothing of it is opened."""
         from ..access.held import is_of
         from .keeping import urls_of
 
         entry = self._entry(ref.connector)
-        return entry is not None and not (
-            urls_of(entry.connector) == ref.urls and is_of(ref, entry.connector)
-        )
+        return entry is None or urls_of(entry.connector) != ref.urls or not is_of(ref, entry.connector)
 
     def _entry(self, connector_id: str) -> ConnectorEntry | None:
         return self._shared.connectors.get((self.name, connector_id))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..errors import KeyUnavailable, UnknownKey, VaultError
+from ..errors import KeyUnavailable, StorageError, UnknownKey, VaultError
 from ..grants import GrantRef, SealedRevocation
 from ..tokens import TokenSet
 from .contents import load
@@ -58,8 +58,12 @@ async def drain(vault: Vault, send: Send, *, now: float, most: int = 100) -> Seq
 
 async def _handle(vault: Vault, entry: SealedRevocation, send: Send) -> Outcome:
     ref = entry.ref
-    if await vault.serves_elsewhere(ref):
-        return Outcome.NEEDED
+    try:
+        if await vault.serves_elsewhere(ref):
+            return Outcome.NEEDED
+    except StorageError:
+        # Another vault of the hub is out of reach, and may keep a set of the same grant.
+        return Outcome.LATER
     try:
         plain, _ = await vault.open_payload(
             entry.payload, entry.wrapped_dek, kid=entry.kid, ref=ref, secret_id=entry.id, kind=entry.kind

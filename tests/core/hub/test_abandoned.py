@@ -6,6 +6,7 @@ import pytest
 
 from connectors_core import Hub, Purpose
 from connectors_core.errors import NotFound
+from connectors_core.hookspecs import hookimpl
 from connectors_core.profile import IdentityKey
 from connectors_core.vault.outbox import Outcome
 from tests.core.hub import test_tokens
@@ -83,11 +84,39 @@ async def test_a_live_grant_of_the_account_to_another_client_is_enough(hub, regi
     assert await told(hub) == [Outcome.NEEDED]
 
 
-async def test_a_live_grant_that_a_plugin_keeps_elsewhere_is_enough(hub, registry):
+async def test_a_live_grant_that_a_plugin_keeps_elsewhere_is_enough(hub, registry, clock):
     registry.plugins.register(Plugin())
+    await hub.abandon(await grant(hub), after=600)
     await hub.link(await grant(hub), owner="east:42")
-    assert await hub.abandon(await grant(hub))
+    clock.now += 600
     assert await told(hub) == [Outcome.NEEDED]
+
+
+@pytest.mark.parametrize("owner", ["east:42", "nobody:42"])
+async def test_nothing_is_kept_of_those_whose_tokens_a_plugin_keeps_or_nobody(hub, registry, owner):
+    registry.plugins.register(Plugin())
+    await hub.link(await grant(hub), owner=owner)
+    assert not await hub.abandon(await grant(hub))
+    assert dict(await hub._shared.keeping.vault.rows.kids()) == {}
+
+
+async def test_a_plugin_that_fails_keeps_the_rest_waiting(hub, registry, monkeypatch, clock):
+    class Failing:
+        @hookimpl(tryfirst=True)
+        def select_token_store(self, owner):
+            if failing:
+                raise RuntimeError(owner)
+
+    failing = False
+    registry.plugins.register(Failing())
+    await hub.abandon(await grant(hub))
+    identity = await hub.link(await grant(hub), owner="user:42")
+    await hub.revoke_tokens(identity.id, owner="user:42")
+    failing = True
+    assert await told(hub) == [Outcome.LATER, Outcome.REVOKED]
+    failing, Acme.revoked[:] = False, []
+    clock.now += 30
+    assert await told(hub) == [Outcome.REVOKED]
 
 
 async def test_another_account_s_live_grant_is_nothing_to_it(hub):

@@ -17,7 +17,7 @@ from connectors_core import ConnectorMetadata, Hub, Registry
 from connectors_core.cli import main
 from connectors_core.errors import ConfigurationError, ConnectorMisconfigured, NotLinked, StorageError
 from connectors_core.grants import GrantStatus, InactiveReason, SealedRow
-from connectors_core.hookspecs import VaultAt, hookimpl
+from connectors_core.hookspecs import DISCARD, VaultAt, hookimpl
 from connectors_core.http import HttpSender
 from connectors_core.oidc import OIDCConfig, OIDCConnector
 from connectors_core.storage.database import OpenDatabase, open_database
@@ -208,6 +208,83 @@ async def test_what_is_kept_after_the_identity_went_is_forgotten_again(
         assert (await count(eu, "secrets"), await count(eu, "identities")) == (0, 0)
 
 
+class Moved:
+    """Owners whose region is another now."""
+
+    def __init__(self, **regions: Any) -> None:
+        self.regions = regions
+
+    @hookimpl(tryfirst=True)
+    def select_token_store(self, owner: str) -> Any:
+        return self.regions.get(owner.replace(":", "_"))
+
+
+async def test_what_was_granted_in_an_earlier_region_is_forgotten_too(world: World, eu: OpenDatabase) -> None:
+    async with world.hub() as hub:
+        identity = await world.link(hub, "us:1")
+        moved = Moved(us_1="eu")
+        world.registry.plugins.register(moved)
+        await hub.save_tokens(await world.granted(hub, "us:1"), identity)
+        assert (await count(hub.database, "secrets"), await count(eu, "secrets")) == (1, 1)
+        assert await hub.revoke_tokens(identity.id, owner="us:1")
+        assert (await count(hub.database, "secrets"), await count(eu, "secrets")) == (0, 0)
+        await hub.save_tokens(await world.granted(hub, "us:1"), identity)
+        moved.regions["us_1"] = DISCARD
+        assert await hub.unlink(identity.id, owner="us:1")
+        assert (await count(eu, "secrets"), await count(eu, "identities")) == (0, 0)
+        assert {told.outcome for told in await hub.drain_revocations()} == {Outcome.REVOKED}
+    assert [grant.revoked for grant in world.provider.ledger.grants] == ["revocation"] * 3
+
+
+@pytest.mark.parametrize(
+    ("owner", "queued", "here", "there"),
+    [("us:1", True, 1, 0), ("eu:1", True, 0, 1), ("guest:1", False, 0, 0)],
+    ids=["us", "eu", "guest"],
+)
+async def test_what_is_abandoned_waits_where_the_owner_s_tokens_are(
+    world: World, eu: OpenDatabase, owner: str, queued: bool, here: int, there: int
+) -> None:
+    async with world.hub() as hub:
+        identity = await world.link(hub, owner)
+        completed = await world.granted(hub, owner)
+        assert await hub.abandon(completed) is queued
+        assert (await count(hub.database, "revocations"), await count(eu, "revocations")) == (here, there)
+        await hub.revoke_tokens(identity.id, owner=owner)
+        told = [each.outcome for each in await hub.drain_revocations()]
+        assert told == [Outcome.REVOKED] * (2 * queued)
+
+
+async def test_a_region_that_is_away_keeps_what_is_to_be_revoked_waiting_and_nothing_else(
+    world: World, eu: OpenDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any, **__: Any) -> Any:
+        raise StorageError("PostgreSQL cannot be reached")
+
+    async with world.hub() as hub:
+        identity = await world.link(hub, "us:1")
+        await hub.access_token("acme", owner="us:1")
+        keeping, access = hub._shared.keeping, hub._shared.access
+        assert keeping is not None
+        assert access is not None
+        await asyncio.gather(*access._notes.values())
+        rows = keeping._others["eu"].vault.rows
+        with monkeypatch.context() as outage:
+            for method in ("due", "same_grant", "state", "take_revocations", "expired_revocations"):
+                outage.setattr(rows, method, away)
+            world.clock.advance(3590)
+            assert await hub.refresher().round() == 1
+            with pytest.raises(StorageError):
+                await hub.unlink(identity.id, owner="us:1")
+            assert [each.id for each in await hub.identities("us:1")] == [identity.id]
+            assert await count(hub.database, "revocations") == 1
+            with pytest.raises(StorageError):
+                await hub.drain_revocations()
+            assert await count(hub.database, "revocations") == 1
+        assert await hub.unlink(identity.id, owner="us:1")
+        world.clock.advance(3600)
+        assert [told.outcome for told in await hub.drain_revocations()] == [Outcome.REVOKED]
+
+
 async def test_a_set_of_the_same_grant_in_another_region_keeps_the_provider_from_being_told(
     world: World,
 ) -> None:
@@ -380,6 +457,16 @@ async def test_the_commands_see_every_vault(world: World, run: Run, monkeypatch:
     assert [told["owner"] for told in json.loads((await ran("tokens", "list", "--json"))[1])["tokens"]] == [
         "us:1"
     ]
+
+
+async def test_tokens_in_two_vaults_are_revoked_by_one_command(world: World, run: Run) -> None:
+    async with world.hub() as hub:
+        identity = await world.link(hub, "us:1")
+        world.registry.plugins.register(Moved(us_1="eu"))
+        await hub.save_tokens(await world.granted(hub, "us:1"), identity)
+    code, said, complaint = await asyncio.to_thread(run, "tokens", "revoke", "us:1", "acme")
+    assert (code, said[:9]) == (0, "forgotten"), complaint
+    assert json.loads((await asyncio.to_thread(run, "tokens", "list", "--json"))[1]) == {"tokens": []}
 
 
 async def test_the_schema_of_every_vault_is_brought_up_on_command(

@@ -23,6 +23,7 @@ from connectors_core import (
 from connectors_core.errors import (
     ConnectorMisconfigured,
     NotFound,
+    NotLinked,
     ReauthorizationRequired,
     SealBroken,
     TokenEndpointError,
@@ -32,7 +33,9 @@ from connectors_core.grants import GrantStatus, InactiveReason, TokenStore
 from connectors_core.hookspecs import DISCARD, hookimpl
 from connectors_core.storage.database import open_database
 from connectors_core.storage.memory_tokens import MemoryTokenStore
+from connectors_core.storage.migrations import prepare
 from connectors_core.vault import Keyring
+from connectors_core.vault.detached import DetachedSealedRows
 from connectors_core.vault.outbox import Outcome
 from connectors_core.vault.rows import SqlSealedRows
 
@@ -384,6 +387,45 @@ async def test_sealed_rows_are_kept_where_a_plugin_keeps_them(registry, tmp_path
         assert await rows.find("default", identity.id, kind="tokens") is not None
         assert await opened(hub, identity)
         await rows._database.aclose()
+
+
+async def test_a_store_that_is_not_beside_the_identities_keeps_nothing_of_one_that_is_gone(
+    registry, tmp_path, clock, monkeypatch
+):
+    away = open_database(f"sqlite:///{tmp_path}/away.db")
+    await prepare(away)
+    plugin = RowStores(tmp_path / "hub.db")
+    plugin.open = lambda url: DetachedSealedRows(away)
+    registry.plugins.register(plugin)
+    where = {"database": f"sqlite:///{tmp_path}/hub.db", "keys": KEYS, "clock": clock}
+    async with Hub(registry, **where, sealed_rows="elsewhere://there") as hub:
+        hub.add("acme", token_storage=True)
+        identity = await hub.link(await grant(hub), owner="user:42")
+        late = await grant(hub)
+        remove = hub._shared.stores.identities.remove
+
+        async def removed(*args, **options):
+            """A sign-in that was on its way is saved just before the identity goes."""
+            await hub.save_tokens(late, identity)
+            return await remove(*args, **options)
+
+        monkeypatch.setattr(hub._shared.stores.identities, "remove", removed)
+        assert await hub.unlink(identity.id, owner="user:42")
+        assert await away.fetch("SELECT id FROM connectors_secrets") == []
+        with pytest.raises(NotLinked):
+            await hub.save_tokens(late, identity)
+        assert await away.fetch("SELECT id FROM connectors_secrets") == []
+    await away.aclose()
+
+
+async def test_a_grant_whose_connector_is_not_there_is_inactive_until_it_comes_back(hub, registry, tmp_path):
+    await hub.link(await grant(hub), owner="user:42")
+    async with Hub(registry, database=f"sqlite:///{tmp_path}/hub.db", keys=KEYS, clock=hub.now) as without:
+        (status,) = await without.token_states("user:42")
+        assert (status.status, status.reason) == (GrantStatus.INACTIVE, InactiveReason.CONNECTOR_CHANGED)
+        without.add("acme", token_storage=True)
+        (status,) = await without.token_states("user:42")
+        assert status.status is GrantStatus.ACTIVE
 
 
 @pytest.mark.parametrize(
