@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from sybil import Document, Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+from sybil.typing import Parser
 
 from connectors_core import Hub, Registry
 from connectors_core.cli import main
@@ -96,7 +97,7 @@ def check_shell(example: Example) -> None:
 
 
 def read(path: Path) -> Document:
-    parsers = [
+    parsers: list[Parser] = [
         PythonCodeBlockParser(),
         CodeBlockParser("toml", check_toml),
         CodeBlockParser("sh", check_shell),
