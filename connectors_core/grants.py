@@ -422,7 +422,10 @@ class SealedRowStore(Protocol):
         """Rows in a fixed order, after ``after``; of one key only, if given. Empty at the end alone."""
 
     async def rewrap(self, rewrapped: Sequence[Rewrapped]) -> Sequence[bool]:
-        """Swap key id and wrapped key of each row, but where either has changed since it was read."""
+        """Swap key id and wrapped key of each row, but where either has changed since it was read.
+
+        Nor where the key to swap to was destroyed, as far as the store can know.
+        """
 
 
 @runtime_checkable

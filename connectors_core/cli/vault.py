@@ -174,6 +174,7 @@ async def _rewrap(session: Session, json: bool) -> int:
         to=to,
         workers=session.workers,
         settle=session.settled,
+        still=lambda: session.check_active(to),
         tell=lambda now: bar.show(now.done, now.total),
     )
     bar.close(progress.done, progress.total)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import load_host_settings
-from ..errors import ConfigurationError, NotFound, Problem
+from ..errors import ConfigurationError, NotFound, Problem, VaultError
 from .installed_types import registry
 from .output import complain
 
@@ -69,6 +69,12 @@ class Session:
     @property
     def workers(self) -> int:
         return REMOTE_WORKERS if self.source.kind == "direct" else 1
+
+    async def check_active(self, kid: str) -> None:
+        """Raise VaultError where ``kid`` is no longer the active key."""
+        await self.changes.keys()
+        if (active := await self.active()) != kid:
+            raise VaultError(f"the key {active} became active meanwhile; run connectors vault rewrap again")
 
     async def settled(self) -> None:
         """Return once every host must have noticed which key is active; at once where none lives."""

@@ -57,16 +57,20 @@ async def rewrap(
     workers: int = 1,
     page: int = PAGE,
     settle: Settle | None = None,
+    still: Settle | None = None,
     tell: Tell = lambda progress: None,
 ) -> Progress:
     """Wrap every data key by ``to``; the payloads stay as they are.
 
     Repeats until a pass finds nothing that it can move, so a host that still wraps by another key
-    meanwhile is caught up with; ``settle`` is awaited then, and one more look is taken. A row that
-    does not open is told of and left; KeyUnavailable and StorageError end the run.
+    meanwhile is caught up with; ``settle`` is awaited then, and one more look is taken. ``still`` is
+    awaited before each pass: what it raises ends the run, as KeyUnavailable and StorageError do. A
+    row that does not open is told of and left.
     """
     progress = Progress(kid=to)
     while True:
+        if still is not None:
+            await still()
         others = {kid: count for kid, count in (await rows.kids()).items() if kid != to}
         progress.total = progress.done + sum(others.values())
         progress.unreadable, progress.places, progress.unknown = 0, [], {}

@@ -60,9 +60,8 @@ LINKED = f"""
      ORDER BY i.created_at, i.id
 """  # noqa: S608
 
-_NOT_DESTROYED = """
-    NOT EXISTS (SELECT 1 FROM connectors_vault_keys k WHERE k.kid = :kid AND k.state = 'destroyed')
-"""
+_IS_DESTROYED = "SELECT 1 FROM connectors_vault_keys k WHERE k.state = 'destroyed' AND k.kid"
+_NOT_DESTROYED = f"NOT EXISTS ({_IS_DESTROYED} = :kid)"
 """For what a new data key comes with: a host may have wrapped it before it knew of its key's end."""
 
 ADD = f"""
@@ -217,6 +216,7 @@ def rewrap(table: str, count: int) -> str:
     return f"""
         UPDATE {table} SET kid = v.column5, wrapped_dek = v.column6 FROM (VALUES {rows}) AS v
          WHERE tenant = v.column1 AND id = v.column2 AND kid = v.column3 AND wrapped_dek = v.column4
+           AND NOT EXISTS ({_IS_DESTROYED} = v.column5)
         RETURNING tenant, id
     """  # noqa: S608
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.many_rows import TENANT, fill, ref_of, tokens_of
-from connectors_core.errors import KeyUnavailable
+from connectors_core.errors import KeyUnavailable, VaultError
 from connectors_core.grants import KeyProvider, Occasion, Rewrapped
 from connectors_core.storage.database import OpenDatabase
 from connectors_core.tokens import TokenSet
@@ -177,6 +177,35 @@ async def test_one_more_look_is_taken_once_hosts_have_settled(setting: Setting) 
 
     await rewrap(setting.rows, setting.keys, to="k2", settle=settle)
     assert await setting.left() == 0
+
+
+async def test_a_run_that_slept_through_the_end_of_its_key_leaves_no_row_under_it(setting: Setting) -> None:
+    now = NOW
+
+    def clock() -> float:
+        return now
+
+    hosts = Hosts(setting.database, clock=clock)
+    changes = KeyChanges(setting.database, setting.rows, setting.states, hosts, clock=clock)
+    slept = []
+
+    async def meanwhile() -> None:
+        nonlocal now
+        if not slept:
+            slept.append(True)
+            await changes.promote("k1")
+            await changes.retire("k2")
+            now += 61
+            await changes.destroy("k2")
+
+    async def still() -> None:
+        if slept:
+            raise VaultError("another key is active")
+
+    rows = Overtaken(setting.database, meanwhile)
+    with pytest.raises(VaultError, match="another key is active"):
+        await rewrap(rows, setting.keys, to="k2", still=still)
+    assert await setting.rows.kids() == {"k1": FEW}
 
 
 async def test_rows_that_do_not_open_are_told_and_left_and_stop_nothing(setting: Setting) -> None:
