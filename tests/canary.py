@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import logging
 import traceback
+from collections import defaultdict
 from itertools import count
 
 MARK = "canary-"
+BLOCK = 4
+"""Characters by which a text is looked up: all secrets at once, however many there are."""
 
 
 def _encodings(value: str) -> tuple[str, ...]:
@@ -27,7 +30,9 @@ class Canary(logging.Handler):
     def __init__(self) -> None:
         super().__init__(level=logging.DEBUG)
         self._numbers = count(1)
-        self._watched: dict[str, str] = dict.fromkeys(_encodings(MARK), "a canary")
+        self._watched: dict[str, str] = {}
+        self._ending: defaultdict[str, list[str]] = defaultdict(list)
+        self._watch(MARK, "a canary")
         self._heard: list[tuple[str, str]] = []
         self._checked = 0
 
@@ -39,8 +44,18 @@ class Canary(logging.Handler):
         """Treat as a secret what something else made: a state, a provider's token. Returns ``value``."""
         if len(value) < 12:
             raise ValueError("a secret this short would be found by chance")
-        self._watched |= dict.fromkeys(_encodings(value), kind)
+        self._watch(value, kind)
         return value
+
+    def _watch(self, value: str, kind: str) -> None:
+        for secret in _encodings(value):
+            if secret in self._watched:
+                continue
+            self._watched[secret] = kind
+            # However a text is cut into blocks, one of them lies within the last 2 * BLOCK - 1 characters.
+            end = secret[1 - 2 * BLOCK :]
+            for at in range(BLOCK):
+                self._ending[end[at : at + BLOCK]].append(secret)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.hear(self.format(record), f"the log of {record.name}")
@@ -61,7 +76,9 @@ class Canary(logging.Handler):
             self._check(text, where)
 
     def _check(self, text: str, where: str) -> None:
-        shown = sorted({kind for secret, kind in self._watched.items() if secret in text})
+        blocks = {text[at : at + BLOCK] for at in range(0, len(text), BLOCK)}
+        likely = set().union(*(self._ending[block] for block in blocks & self._ending.keys()))
+        shown = sorted({self._watched[secret] for secret in likely if secret in text})
         # The text itself is left out: a failing run is printed too.
         assert not shown, f"{where} shows {', '.join(shown)} ({len(text)} characters)"
 

@@ -52,6 +52,24 @@ def test_finds_a_watched_value_that_something_else_made(fresh: Canary, before: s
         fresh.check(base64.b64encode(f"{before}{state}&".encode()))
 
 
+@pytest.mark.parametrize("length", range(12, 21))
+def test_finds_a_value_wherever_it_stands_among_many_others(fresh: Canary, length: int) -> None:
+    for number in range(200):
+        fresh.watch(f"another-value-{number:06}", "another")
+    value = fresh.watch("pZ3_k-9Qw7~fromelsewhere"[-length:], "state")
+    for before in range(9):
+        for after in range(9):
+            with pytest.raises(AssertionError, match="shows state"):
+                fresh.check("x" * before + value + "y" * after)
+            fresh.check("x" * before + value[1:] + "y" * after, "x" * before + value[:-1] + "y" * after)
+
+
+def test_finds_the_mark_of_its_own_secrets_wherever_it_stands(fresh: Canary) -> None:
+    for before in range(9):
+        with pytest.raises(AssertionError, match="shows a canary"):
+            fresh.check("x" * before + "canary-")
+
+
 def test_finds_a_secret_in_the_cause_of_an_exception(fresh: Canary) -> None:
     error = RuntimeError("the connector failed")
     error.__cause__ = KeyError(fresh.secret("refresh_token"))
