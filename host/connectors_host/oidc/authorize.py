@@ -100,7 +100,7 @@ async def _sign_in_first(host: Host, wanted: Wanted, session: Session | None) ->
             return RedirectResponse(
                 f"/sign-in/{quote(entry.id, safe='')}?{urlencode(query)}", status_code=302
             )
-    if session is not None and "select_account" not in wanted.prompt:
+    if session is not None and not ("select_account" in wanted.prompt and _suffices(host, wanted, session)):
         # This session is not enough, so the page does not offer to go on with it.
         query["again"] = "1"
     page = "/sign-up" if wanted.sign_up and host.settings.sign_up else "/sign-in"
@@ -114,7 +114,10 @@ async def _keep(host: Host, wanted: Wanted) -> str:
 
 async def _pairs(request: Request) -> list[tuple[str, str]]:
     if request.method == "GET":
-        return request.query_params.multi_items()
+        pairs = request.query_params.multi_items()
+        if len(pairs) > MAX_FIELDS:
+            raise HostError("invalid_request", "the request has too many parameters")
+        return pairs
     try:
         body = (await read_body(request)).decode()
         return parse_qsl(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)

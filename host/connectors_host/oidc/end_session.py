@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -19,6 +19,7 @@ from ..sealing import kind_for
 from . import id_tokens
 from .answers import issuer_of
 from .clients import client_of
+from .wanted import MAX_VALUE
 
 POSTED = "posted logout"
 QUESTION = "logout question"
@@ -34,23 +35,26 @@ async def end_session(request: Request) -> Response:
     """
     host = Host.of(request)
     if request.method == "POST":
-        handle = await host.hub.put_handle(POSTED, await read_form(request), lifetime=KEPT_LIFETIME)
+        asked = await _judged(host, await read_form(request))
+        handle = await host.hub.put_handle(POSTED, asked, lifetime=KEPT_LIFETIME)
         return RedirectResponse(f"{PATH}?{urlencode({'h': handle})}", status_code=303)
     pairs = request.query_params.multi_items()
-    sent: Mapping[str, str] | None = dict(pairs)
-    if len(pairs) != len(sent or ()):
+    sent = dict(pairs)
+    if len(pairs) != len(sent):
         raise HostError("invalid_request", "a parameter is given twice")
-    if [name for name, _ in pairs] == ["h"]:
-        sent = await host.hub.take_handle(POSTED, pairs[0][1])
-        if sent is None:
+    if [*sent] == ["h"]:
+        kept = await host.hub.take_handle(POSTED, sent["h"])
+        if kept is None:
             raise HostError("transaction_expired", "the request is no longer kept")
-    hint = await _hint(host, sent or {})
-    after = _after(host, sent or {}, hint)
+        asked = kept
+    else:
+        asked = await _judged(host, sent)
+    after = asked["after"]
     signed_in = await host.signed_in(request)
     if signed_in is None:
         return RedirectResponse(after or "/signed-out", status_code=302)
     session, account = signed_in
-    if hint.get("sid") == session.handle and "prefetch" not in request.headers.get("sec-purpose", ""):
+    if asked["sid"] == session.handle and "prefetch" not in request.headers.get("sec-purpose", ""):
         return await leave_host(request, host, session, after)
     kind = kind_for(QUESTION, session.id)
     return cast("Pages", request.app.state.pages).render(
@@ -77,6 +81,12 @@ async def confirmed(request: Request) -> Response:
     return await leave_host(request, host, session, kept["after"])
 
 
+async def _judged(host: Host, sent: Mapping[str, str]) -> Mapping[str, Any]:
+    """What is asked: ``sid`` is the session it knows of, ``after`` where to go. Raises HostError."""
+    hint = await _hint(host, sent)
+    return {"sid": hint.get("sid"), "after": _after(host, sent, hint)}
+
+
 async def _hint(host: Host, sent: Mapping[str, str]) -> Mapping[str, object]:
     """The claims of ``id_token_hint``, empty without one. Raises HostError where it is none of ours."""
     token = sent.get("id_token_hint")
@@ -98,5 +108,7 @@ def _after(host: Host, sent: Mapping[str, str], hint: Mapping[str, object]) -> s
         return None
     if client is None or uri not in client.settings.post_logout_redirect_uris:
         raise HostError("invalid_request", "post_logout_redirect_uri is not one of the application's")
-    state = sent.get("state")
+    state = sent.get("state", "")
+    if len(state) > MAX_VALUE:
+        raise HostError("invalid_request", f"state is longer than {MAX_VALUE} characters")
     return uri + ("&" if "?" in uri else "?") + urlencode({"state": state}) if state else uri

@@ -73,7 +73,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """An authorization code that was found, and what its redemption is held against."""
+    """An authorization code that was found, and what its redemption is held against.
+
+    One that was used has no ``session_id``.
+    """
 
     grant: Grant
     code: str = field(repr=False)
@@ -166,25 +169,28 @@ class Grants:
             code=code,
             redirect_uri=content["redirect_uri"],
             code_challenge=content["code_challenge"],
-            nonce=content["nonce"],
-            session_id=content["session"],
+            nonce=content.get("nonce"),
+            session_id=content.get("session", ""),
         )
 
     async def redeem(self, code: Code, *, lifetime: float) -> tuple[Grant, str | None] | None:
         """Use ``code``: the grant, and a refresh token if it is offline. None where it was used before.
 
-        One that is not offline lives on for ``lifetime``, as long as its access token.
+        One that is not offline lives on for ``lifetime``, as long as its access token. A used code, which
+        browsers and logs keep, opens neither session nor nonce any more.
         """
         grant, now = code.grant, self._clock()
         refresh_token = _value(grant.id) if grant.offline else None
         expires_at = self._until(grant, now) if grant.offline else now + lifetime
+        used = {"redirect_uri": code.redirect_uri, "code_challenge": code.code_challenge}
         done = await self._database.fetch(
-            "UPDATE host_grants SET code_used_at = :now, refresh_hash = :refresh_hash,"
-            " expires_at = :expires_at"
+            "UPDATE host_grants SET code_used_at = :now, code_sealed = :code_sealed,"
+            " refresh_hash = :refresh_hash, expires_at = :expires_at"
             " WHERE tenant = :tenant AND id_hash = :id_hash AND code_used_at IS NULL RETURNING 1",
             {
                 **self._key(grant.id),
                 "now": now,
+                "code_sealed": seal(CODE, used, under=code.code, bound=self._place(grant)),
                 "refresh_hash": hashed(REFRESH, refresh_token) if refresh_token else None,
                 "expires_at": expires_at,
             },
@@ -237,11 +243,13 @@ class Grants:
         opened = unseal(REFRESH, sealed, under=token, bound=self._place(grant))
         return str(opened["next"]) if opened else None
 
-    async def end(self, grant_id: str) -> None:
-        """Take everything back that came of the grant."""
-        await self._database.run(
-            [("DELETE FROM host_grants WHERE tenant = :tenant AND id_hash = :id_hash", self._key(grant_id))]
+    async def end(self, grant_id: str) -> bool:
+        """Take everything back that came of the grant; tell whether it was there."""
+        ended = await self._database.fetch(
+            "DELETE FROM host_grants WHERE tenant = :tenant AND id_hash = :id_hash RETURNING 1",
+            self._key(grant_id),
         )
+        return bool(ended)
 
     async def of_owner(self, owner: str) -> list[Mapping[str, Any]]:
         """The living grants of a person, without what opens them, oldest first."""

@@ -87,7 +87,7 @@ async def _refresh(request: Request, client: Client, parameters: Mapping[str, st
     if successor is None:
         # Two hold tokens of one grant, and one of them is a thief. RFC 9700 §4.14.2.
         await _take_back(host, grant, reason="refresh_token_reused")
-        raise InvalidGrantError("The refresh token was used before.")
+        raise InvalidGrantError("The refresh token was used before, or its grant has ended.")
     asked = parameters.get("scope")
     granted = scopes.understood(asked) if asked else grant.scope
     renewed = await host.grants.find(grant.id)
@@ -132,8 +132,9 @@ async def _answer(
 
 
 async def _take_back(host: Host, grant: Grant, *, reason: str) -> None:
-    await host.grants.end(grant.id)
-    host.tell("application.ended", owner=grant.owner, app=grant.client_id, reason=reason)
+    """End ``grant``, if nothing has meanwhile: a person's own sign-out is no alarm."""
+    if await host.grants.end(grant.id):
+        host.tell("application.ended", owner=grant.owner, app=grant.client_id, reason=reason)
 
 
 def _check_resource(host: Host, parameters: Mapping[str, str]) -> None:

@@ -22,7 +22,8 @@ from .discovery import PROMPTS
 NOT_SUPPORTED = ("request", "request_uri", "registration")
 """Parameters that must not be ignored. OpenID Connect Core §3.1.2.6, §6, §7.2.1."""
 MAX_VALUE = 2048
-"""Characters of the longest ``state`` or ``nonce``."""
+"""Characters of the longest value that is kept."""
+KEPT_AS_THEY_ARE = ("state", "nonce", "scope", "prompt", "direct_sign_in")
 
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
@@ -95,7 +96,7 @@ async def read_request(host: Host, pairs: list[tuple[str, str]]) -> Wanted:
                 raise OAuth2Error("It cannot be used here.", error=f"{name}_not_supported")
         if parameters.get("response_mode", "query") != "query":
             raise InvalidRequestError("Only response_mode=query is supported.")
-        if any(len(parameters.get(name, "")) > MAX_VALUE for name in ("state", "nonce", "scope")):
+        if any(len(parameters.get(name, "")) > MAX_VALUE for name in KEPT_AS_THEY_ARE):
             raise InvalidRequestError(f"A value is longer than {MAX_VALUE} characters.")
         if any(value != host.settings.base_url for name, value in pairs if name == "resource"):
             raise protocol.InvalidTargetError

@@ -147,6 +147,11 @@ class TestRefusedByAPage:
         assert answer.status_code == 400
         assert "location" not in answer.headers
 
+    async def test_more_parameters_than_any_request_has(self, shop: App, alice: Browser) -> None:
+        query = urlencode([*shop.parameters().items(), *((f"p{n}", "") for n in range(60))])
+        answer = await alice.get("/oidc/auth", query=query)
+        assert (answer.status_code, "location" in answer.headers) == (400, False)
+
     @pytest.mark.parametrize("raw", ["client_id=%ff%fe&redirect_uri=%00", "%", "=", "&&", ""])
     async def test_what_is_no_query(self, alice: Browser, raw: str) -> None:
         assert (await alice.get("/oidc/auth", query=raw)).status_code == 400
@@ -186,6 +191,8 @@ class TestRefusedAtTheApplication:
             ({"max_age": "soon"}, "invalid_request"),
             ({"max_age": "٣"}, "invalid_request"),
             ({"nonce": "n" * 2049}, "invalid_request"),
+            ({"direct_sign_in": "social:" + "n" * 2049}, "invalid_request"),
+            ({"prompt": "login " * 400}, "invalid_request"),
             ({"id_token_hint": "e30.e30.e30"}, "invalid_request"),
         ],
         ids=repr,
@@ -251,6 +258,14 @@ class TestPrompt:
         assert "You are signed in" in page.text
         assert query["return_to"].replace("&", "&amp;") in page.text
         assert "code" in landed(await alice.get(query["return_to"]))
+
+    async def test_select_account_offers_no_session_that_is_not_enough(
+        self, shop: App, served: Running, alice: Browser
+    ) -> None:
+        served.clock.now += 60
+        for changed in ({"prompt": "login select_account"}, {"prompt": "select_account", "max_age": "59"}):
+            path, query = to_the_page(await shop.ask(alice, **changed))
+            assert "You are signed in" not in (await alice.get(path, query=query)).text, changed
 
     @pytest.mark.parametrize(
         "changed",

@@ -130,6 +130,15 @@ class TestRefused:
         assert "location" not in answer.headers
         assert not await ended(alice)
 
+    async def test_a_post_is_judged_before_anything_is_kept(self, alice: Browser) -> None:
+        for form in (
+            {"client_id": "shop", "post_logout_redirect_uri": "https://evil.test/"},
+            {"client_id": "shop", "post_logout_redirect_uri": BYE, "state": "x" * 2049},
+            {"id_token_hint": "x" * 20_000},
+        ):
+            answer = await alice.post(END, form=form, headers=CROSS, cookies=False)
+            assert (answer.status_code, "location" in answer.headers) == (400, False)
+
     async def test_a_hint_of_another_application(self, shop: App, alice: Browser) -> None:
         hint = (await shop.tokens(alice))["id_token"]
         answer = await alice.get(END, query={"id_token_hint": hint, "client_id": "rival"}, headers=CROSS)

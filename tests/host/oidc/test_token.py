@@ -380,6 +380,33 @@ async def test_the_database_holds_nothing_that_opens(shop: App, served: Running,
         assert secret.rpartition(".")[2] not in repr(rows)
 
 
+async def test_a_used_code_opens_nothing(shop: App, served: Running, alice: Browser) -> None:
+    """Browsers and logs keep codes; with the database beside them they must not give the session away."""
+    code = await shop.code(alice)
+    assert (await shop.redeem(code)).status_code == 200
+    kept = await served.host.grants.with_code(code)
+    assert kept is not None
+    assert (kept.session_id, kept.nonce) == ("", None)
+
+
+async def test_a_sign_out_that_comes_in_between_is_no_alarm(
+    shop: App, served: Running, alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = (await alice.user())["claims"]["sub"]
+    token, code = (await shop.tokens(alice))["refresh_token"], await shop.code(alice)
+    grants = type(served.host.grants)
+    for name, use in (("rotate", shop.refresh(token)), ("redeem", shop.redeem(code))):
+        done = getattr(grants, name)
+
+        async def late(*given: Any, done: Any = done, **more: Any) -> Any:
+            await served.host.sessions.end_all(owner)
+            return await done(*given, **more)
+
+        monkeypatch.setattr(grants, name, late)
+        refused(await use, "invalid_grant")
+    assert "application.ended" not in [fact.kind for fact in await served.host.trail.of_owner(owner)]
+
+
 async def test_what_has_ended_is_swept(shop: App, served: Running, alice: Browser) -> None:
     await shop.tokens(alice, scope="openid")
     served.clock.now += 601
