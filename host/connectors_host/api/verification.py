@@ -52,7 +52,7 @@ async def create(request: Request) -> Response:
     if is_here:
         record, uri = await _begin_here(host, caller.owner, entry, purpose, wanted)
     else:
-        _require_registered(host, redirect_uri)
+        _require_registered(host, redirect_uri, app=caller.app)
         record, uri = await _begin_there(host, caller.owner, entry, purpose, wanted, redirect_uri, state)
     return JSONResponse(
         {
@@ -180,10 +180,10 @@ async def _begin_there(
     return record, uri
 
 
-def _require_registered(host: Host, redirect_uri: str) -> None:
-    """Raise HostError unless the redirect URI is an application's, to the letter."""
-    apps = host.configuration.apps.values()
-    if not any(redirect_uri in app.redirect_uris for app in apps):
+def _require_registered(host: Host, redirect_uri: str, *, app: str | None) -> None:
+    """Raise HostError unless the redirect URI is an application's, to the letter; of ``app`` if it asks."""
+    apps = host.configuration.apps
+    if not any(redirect_uri in apps[name].redirect_uris for name in ([app] if app else apps)):
         raise HostError("invalid_request", "redirectUri is not one of an application's")
 
 

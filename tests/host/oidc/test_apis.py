@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from connectors_core.events import Event
 from connectors_core.testing.provider import Person
 from tests.canary import Canary
 from tests.host.conftest import BASE, Browser, Running, Start
-from tests.host.oidc.conftest import APPS, App, app_of
+from tests.host.oidc.conftest import APPS, CALLBACK, App, app_of
 
 EVERYTHING = "openid offline_access profile email phone identities tokens verification"
 TOKEN = "/my-account/identities/acme/access-token"
@@ -148,6 +149,22 @@ class TestAccount:
             cookies=False,
         )
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+
+    async def test_verification_leads_to_the_applications_own_addresses(
+        self, stored: Running, canary: Canary
+    ) -> None:
+        browser, rival = await signed_in(stored), app_of(stored, canary, "rival")
+        tokens = await rival.tokens(browser, scope="openid verification")
+        for uri, status in ((rival.redirect_uri, 201), (CALLBACK, 400)):
+            body = {"connectorId": "acme", "redirectUri": uri, "purpose": "tokens"}
+            answer = await httpx.AsyncClient(
+                transport=httpx.ASGITransport(app=stored.app), base_url=BASE
+            ).post(
+                "/api/verification/social",
+                json=body,
+                headers={"Authorization": f"Bearer {tokens['access_token']}"},
+            )
+            assert answer.status_code == status, answer.text
 
     async def test_who_may_read_a_target_reads_it_with_the_plain_token(
         self, stored: Running, canary: Canary
