@@ -32,6 +32,7 @@ class Attempt:
     state: GrantState
     keeper: LeaseKeeper
     breaker: Breaker
+    entered: int
     rotation: Rotation
     around: Surroundings
 
@@ -71,6 +72,7 @@ class Attempt:
         if now_stored is None or not is_other(now_stored, self.flight.since):
             await self._failed(failure)
         else:
+            self.breaker.succeeded()
             await self._give_back()
         return None
 
@@ -103,7 +105,7 @@ class Attempt:
     async def _failed(self, failure: RefreshFailure) -> None:
         """Write down what the failure means, tell it once, and raise where waiting does not help."""
         around, held = self.around, self.held
-        self.breaker.failed(self.lease.secret_id, failure, around.uptime())
+        self.breaker.failed(self.lease.secret_id, failure, around.uptime(), self.entered)
         reason: InactiveReason | None = None
         retry_at: float | None = None
         if failure.kind is FailureKind.DEAD:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..connector import Refreshes
 from ..errors import NotLinked, ReauthorizationRequired, TemporarilyUnavailable
-from ..grants import InactiveReason, StoredGrant
+from ..grants import GrantState, InactiveReason, StoredGrant
 from .attempt import Attempt
 from .breaker import Breaker
 from .flight import Flight, Surroundings, is_other, misconfigured_by
@@ -42,38 +42,56 @@ async def refresh(flight: Flight, breaker: Breaker, around: Surroundings) -> Sto
         if (wait := max(free_at - now, rest)) > 0:
             await _wait(flight, wait, around)
             continue
-        since, ttl = around.uptime(), rotation.lease(timing)
-        lease = None
         if not rotation.spared(state, now, timing):
-            lease = await held.store.acquire(
-                held.tenant,
-                held.identity,
-                generation=state.generation,
-                holder=around.holder,
-                ttl=ttl,
-                now=around.clock(),
-            )
-        if lease is not None and not is_of(lease.ref, held.connector):
-            await held.store.fail(lease, now=around.clock())
-            raise ReauthorizationRequired(InactiveReason.CONNECTOR_CHANGED.value)
-        if lease is None:
-            await _wait(flight, pause * (0.5 + around.draw()), around)
-            pause = min(2 * pause, longest)
-            continue
-        breaker.enter(around.uptime())
-        keeper = LeaseKeeper(
-            held.store,
-            lease,
-            ttl=ttl,
-            since=since,
-            clock=around.clock,
-            uptime=around.uptime,
-            sleep=around.sleep,
-        )
-        async with keeper:
-            stored = await Attempt(flight, lease, state, keeper, breaker, rotation, around).run()
-        if stored is not None:
-            return stored
+            entered = breaker.enter(around.uptime())
+            try:
+                leased, stored = await _attempt(flight, state, breaker, entered, rotation, around)
+            finally:
+                breaker.left(entered, around.uptime())
+            if stored is not None:
+                return stored
+            if leased:
+                continue
+        await _wait(flight, pause * (0.5 + around.draw()), around)
+        pause = min(2 * pause, longest)
+
+
+async def _attempt(
+    flight: Flight,
+    state: GrantState,
+    breaker: Breaker,
+    entered: int,
+    rotation: Rotation,
+    around: Surroundings,
+) -> tuple[bool, StoredGrant | None]:
+    """Whether the grant could be leased, and the set that came of it."""
+    held = flight.held
+    since, ttl = around.uptime(), rotation.lease(around.timing)
+    lease = await held.store.acquire(
+        held.tenant,
+        held.identity,
+        generation=state.generation,
+        holder=around.holder,
+        ttl=ttl,
+        now=around.clock(),
+    )
+    if lease is None:
+        return False, None
+    if not is_of(lease.ref, held.connector):
+        await held.store.fail(lease, now=around.clock())
+        raise ReauthorizationRequired(InactiveReason.CONNECTOR_CHANGED.value)
+    keeper = LeaseKeeper(
+        held.store,
+        lease,
+        ttl=ttl,
+        since=since,
+        clock=around.clock,
+        uptime=around.uptime,
+        sleep=around.sleep,
+    )
+    async with keeper:
+        attempt = Attempt(flight, lease, state, keeper, breaker, entered, rotation, around)
+        return True, await attempt.run()
 
 
 async def _wait(flight: Flight, seconds: float, around: Surroundings) -> None:

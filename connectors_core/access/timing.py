@@ -20,7 +20,8 @@ class Timing:
     ``hurry`` left nobody waits for that. ``takeover``: how long the answer of a holder that never
     reported back is waited for where a second use of its refresh token would revoke the grant.
     ``backoff`` grows by ``growth`` with every failure up to ``longest_backoff``; the wait is drawn below
-    it. So an outage of seconds costs a handful of requests and is over seconds after its end.
+    it. So an outage of seconds costs a handful of requests and is over seconds after its end, and
+    within ``patience`` a provider may refuse a dozen times.
     ``longest_retry_after`` bounds what a provider may ask for. For ``commit_patience`` seconds a new
     pair is tried to be stored.
     """
@@ -33,7 +34,7 @@ class Timing:
     hurry: float = 30.0
     takeover: float = 60.0
     backoff: float = 0.5
-    growth: float = 1.6
+    growth: float = 1.3
     longest_backoff: float = 60.0
     longest_retry_after: float = 900.0
     misconfigured: float = 30.0

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from connectors_core.access import attempt
-from connectors_core.access.access import Access
+from connectors_core.access.access import ROUNDS, Access
 from connectors_core.errors import (
     AnswerLost,
     ConnectorFault,
@@ -162,6 +162,16 @@ async def test_no_token_lives_as_long_as_asked(world, access, held, keep, connec
     assert len(connector.seen.asked) == 1
 
 
+async def test_a_provider_whose_tokens_have_ended_when_they_come_is_not_asked_for_ever(
+    world, access, held, keep, connector
+):
+    await keep(left=-1)
+    connector.seen.lifetime = 0.0
+    with pytest.raises(TemporarilyUnavailable):
+        await world.run(access.token(held))
+    assert len(connector.seen.asked) == ROUNDS
+
+
 async def test_how_long_a_grant_of_another_lives_says_nothing_of_this_one(
     world, access, held, keep, connector
 ):
@@ -295,6 +305,33 @@ async def test_an_outage_is_waited_out(world, access, held, keep, connector, eve
     connector.seen.answers = [NotSent("refused")] * 3
     assert (await world.run(access.token(held))).access_token == "access-1"
     assert names(events) == ["token.refresh_failed"] * 3 + ["token.refreshed"]
+
+
+async def test_a_provider_that_refuses_a_dozen_times_is_waited_out(world, access, held, keep, connector):
+    """With waits of mean length: half of what may be drawn."""
+    await keep(left=-1)
+    connector.seen.answers = [refused("temporarily_unavailable", 503)] * 12
+    assert (await world.run(access.token(held))).access_token == "access-1"
+
+
+async def test_an_outage_under_many_grants_is_over_when_it_is_over(world, access, held, keep, connector):
+    """One asks for all, and its answer sets all free: nobody is told to come back later."""
+    grants = [replace(held, identity=f"identity-{number}") for number in range(30)]
+    for grant in grants:
+        await keep(left=-1, identity=grant.identity)
+    seen, began = connector.seen, world.now
+
+    def answer():
+        return NotSent("refused") if world.now < began + 3 else None
+
+    seen.takes, seen.answers = 0.1, [answer] * 200
+    waiting = asyncio.ensure_future(asyncio.gather(*(access.token(grant) for grant in grants)))
+    await world.until(lambda: world.now >= began + 0.1)
+    seen.most_in_flight = 0
+    await world.until(lambda: world.now >= began + 2.9)
+    assert (len(seen.asked) <= 40, seen.most_in_flight) == (True, 1)
+    await world.run(waiting)
+    assert world.now < began + 8
 
 
 async def test_retry_after_is_obeyed_by_every_process(world, new_access, held, keep, connector):
