@@ -6,6 +6,7 @@ from typing import Any
 
 from .accounts import COLUMNS
 from .host import Host
+from .permissions import missing
 
 
 async def export_account(host: Host, owner: str) -> dict[str, Any]:
@@ -44,6 +45,7 @@ async def export_account(host: Host, owner: str) -> dict[str, Any]:
                             "client": status.state.ref.client,
                             "type": status.state.token_type,
                             "requested": sorted(status.state.requested),
+                            "missing": missing(host, status.state),
                             "scopes": sorted(status.state.scopes),
                             "scopes_stated": status.state.scopes_stated,
                             "effective": sorted(status.state.effective),

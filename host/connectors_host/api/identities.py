@@ -16,6 +16,7 @@ from ..errors import HostError
 from ..host import Host
 from ..linking import link_to
 from ..linking import unlink as unlink_identity
+from ..permissions import missing
 from .bodies import read_json, text
 from .caller import calling
 from .proof import completed_of, proven, require_recent, use
@@ -25,8 +26,9 @@ from .times import written
 async def listed(request: Request) -> Response:
     """``GET``: every linked identity, with what is known of its tokens."""
     caller = await calling(request, "identities")
-    states = await Host.of(request).hub.token_states(caller.owner)
-    return JSONResponse({"identities": [described(status) for status in states]})
+    host = Host.of(request)
+    states = await host.hub.token_states(caller.owner)
+    return JSONResponse({"identities": [described(host, status) for status in states]})
 
 
 async def link(request: Request) -> Response:
@@ -86,8 +88,11 @@ def _not_there() -> HostError:
     return HostError("identity_not_found", "there is no such identity")
 
 
-def described(status: TokenStatus) -> dict[str, Any]:
-    """An identity as its owner sees it. Scopes say whether the provider stated them, or was only asked."""
+def described(host: Host, status: TokenStatus) -> dict[str, Any]:
+    """An identity as its owner sees it. Scopes say whether the provider stated them, or was only asked.
+
+    Those that were asked for are as they were written then; what of them is missing says the connector.
+    """
     identity, state = status.identity, status.state
     tokens: dict[str, Any] = {"status": status.status.value}
     if status.reason is not None:
@@ -97,6 +102,7 @@ def described(status: TokenStatus) -> dict[str, Any]:
             "scope": " ".join(sorted(state.scopes)),
             "scopeSource": "granted" if state.scopes_stated else "requested",
             "requestedScope": " ".join(sorted(state.requested)),
+            "missingScope": " ".join(missing(host, state)),
             "refreshable": state.has_refresh_token,
             "createdAt": written(state.created_at),
             "updatedAt": written(state.updated_at),

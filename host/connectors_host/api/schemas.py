@@ -84,6 +84,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "scope": TEXT,
             "scopeSource": {"enum": ["granted", "requested"]},
             "requestedScope": TEXT,
+            "missingScope": TEXT,
             "refreshable": FLAG,
             "createdAt": TIME,
             "updatedAt": TIME,

@@ -19,6 +19,7 @@ from ..errors import HostError
 from ..host import Host
 from ..linking import is_recent, may_link, ways_in
 from ..pages import Pages, name_in
+from ..permissions import missing
 from ..personal_data import export_account
 from ..sessions import Session
 from .sign_in import Button, buttons_of
@@ -129,13 +130,10 @@ def _linked(request: Request, host: Host, status: TokenStatus, *, can_unlink: bo
     except NotFound:
         entry = None
     scopes: list[Scope] = []
-    missing = entry.connector.missing_scopes if entry else lambda asked, granted: {*asked} - {*granted}
     if state is not None:
         granted = "granted" if state.scopes_stated else "requested"
         scopes = [Scope(name=name, state=granted) for name in sorted(state.scopes)]
-        scopes += [
-            Scope(name=name, state="refused") for name in sorted(missing(state.requested, state.scopes))
-        ]
+        scopes += [Scope(name=name, state="refused") for name in missing(host, state)]
     usable = entry is not None and entry.settings.enabled
     keeps = usable and entry is not None and entry.settings.token_storage
     askable = entry.settings.requestable_scopes if keeps and entry is not None else ()
@@ -145,7 +143,7 @@ def _linked(request: Request, host: Host, status: TokenStatus, *, can_unlink: bo
         if entry
         else Button(connector=identity.connector, name=identity.target, href="", logo=None, logo_dark=None),
         scopes=scopes,
-        askable=[scope for scope in askable if state is None or missing([scope], state.scopes)],
+        askable=[scope for scope in askable if state is None or missing(host, state, [scope])],
         can_reconnect=keeps,
         can_unlink=can_unlink,
     )
