@@ -1,4 +1,7 @@
-"""One line for each request: method, path without query, status, milliseconds."""
+"""One line for each request: method, path without query, status, milliseconds.
+
+Of a path that holds a one-time handle there is only the beginning.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("connectors_host.access")
+
+WITH_HANDLE = "/continue/"
 
 
 class AccessLog:
@@ -45,4 +50,6 @@ class AccessLog:
 def _path(scope: Scope) -> str:
     """The path as it was sent, so that an encoded line break stays encoded."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    if scope["path"].startswith(WITH_HANDLE):
+        return WITH_HANDLE
     return raw.partition(b"?")[0].decode("ascii", "backslashreplace")
