@@ -229,9 +229,10 @@ def _close_all() -> None:
 
 def _faced(result: Any, loop: BackgroundLoop) -> Any:
     from .access.client import ApiClient
+    from .access.refresher import Refresher
     from .hub import Tenant
     from .storage.database import OpenDatabase
 
-    if isinstance(result, Tenant | ApiClient | OpenDatabase):
+    if isinstance(result, Tenant | ApiClient | Refresher | OpenDatabase):
         return Face(result, loop)
     return result

@@ -51,7 +51,7 @@ class ApiClient:
         """Return the answer, whatever its status.
 
         ``params`` go behind the URL's own query. The body is one of ``json``, ``data`` (a form) and
-        ``content``. ``headers`` cannot replace the token.
+        ``content``; none is a stream, which could be sent but once. ``headers`` cannot replace the token.
         """
         token, connector = await self._token()
         host = await _allowed_host(url, connector)
@@ -65,8 +65,9 @@ class ApiClient:
         if response.status_code != 401:
             return response
         newer, connector = await self._token(newer_than=token)
-        if newer.generation == token.generation:
+        if newer.access_token == token.access_token:
             return response
+        host = await _allowed_host(url, connector)  # it may be another connector of the group by now
         return await connector.runtime.send(_built(build, newer, host))
 
     async def get(self, url: str, **options: Any) -> httpx.Response:
@@ -135,6 +136,8 @@ def _request(
 ) -> httpx.Request:
     if not (method.isascii() and method.isalpha()) or len(body) > 1:
         raise ValueError("not a method, or two bodies")
+    if not isinstance(body.get("content", b""), bytes | str) or not isinstance(body.get("data", {}), Mapping):
+        raise ValueError("a body that can be sent but once")
     if any(c in "\r\n\0" for pair in headers.items() for text in pair for c in text):
         raise ValueError("a header holds control characters")
     if not (token.access_token.isascii() and token.access_token.isprintable()):

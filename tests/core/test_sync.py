@@ -92,6 +92,13 @@ def test_all_threads_share_one_refresh(hub):
     assert Slow.asked == ["r0"]
 
 
+def test_the_refresher_renews_ahead_without_await(hub):
+    sign_in(hub)
+    hub.database.fetch("UPDATE connectors_secrets SET used_at = 9e9")
+    assert hub.refresher().round() == 1
+    assert Slow.asked == ["r0"]
+
+
 def test_drain_finishes_what_is_under_way(hub):
     sign_in(hub)
     caller = threading.Thread(target=hub.access_token, args=("slow",), kwargs={"owner": "user-1"})

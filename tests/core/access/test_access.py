@@ -119,11 +119,12 @@ async def test_nothing_kept_is_not_linked(access, held):
         await access.token(held)
 
 
-async def test_missing_scopes_are_named(access, held, keep):
+async def test_missing_scopes_are_named_and_nobody_is_asked(access, held, keep, connector):
     await keep()
     with pytest.raises(ScopeRequired) as caught:
         await access.token(held, scopes={"repo", "admin"})
     assert (caught.value.missing, caught.value.granted) == ({"admin"}, {"repo", "user"})
+    assert connector.seen.asked == []
 
 
 async def test_without_a_refresh_token_an_expired_grant_needs_the_person(access, held, keep):
@@ -418,6 +419,15 @@ async def test_an_invalid_scope_is_asked_without_scope_once(world, access, held,
     connector.seen.answers = [refused("invalid_scope")]
     assert (await world.run(access.token(held))).access_token == "access-1"
     assert connector.seen.asked == [("refresh-0", ("repo", "user")), ("refresh-0", None)]
+
+
+async def test_no_other_refusal_is_answered_with_the_same_refresh_token(world, access, held, keep, connector):
+    await keep(left=-1)
+    object.__setattr__(connector, "scope_on_refresh", True)
+    connector.seen.answers = [dead()]
+    with pytest.raises(ReauthorizationRequired):
+        await world.run(access.token(held))
+    assert len(connector.seen.asked) == 1
 
 
 async def test_another_person_in_the_id_token_ends_the_grant(

@@ -162,6 +162,48 @@ async def test_one_401_is_answered_with_a_renewed_token(provider, client):
     assert provider.renewed == [1]
 
 
+async def test_a_body_that_could_be_sent_but_once_is_refused(provider, client):
+    """After a 401 nothing of it would be left, and an empty body would go in its place."""
+
+    async def parts():
+        yield b"once"
+
+    provider.tokens = [token(), token("access-2", 2)]
+    provider.answers = [401]
+    for body in ({"content": parts()}, {"content": iter([b"once"])}, {"data": iter([b"once"])}):
+        with pytest.raises(ConnectorMisconfigured):
+            await client.post(API, **body)
+    assert provider.asked == []
+
+
+async def test_a_renewed_token_of_another_connector_goes_to_that_ones_hosts_alone(provider, client):
+    """As where the person has signed in through the other connector of a group meanwhile."""
+
+    class Other(Acme):
+        api_hosts = ("api.other.test",)
+
+    provider.tokens = [token(), token("access-other", 2)]
+    provider.answers = [401]
+    other = Other(OAuth2Config(client_id="c"), connector_id="other", runtime=provider.connector.runtime)
+    given = provider.give
+
+    async def give(*, newer_than=None):
+        if newer_than is not None:
+            provider.connector = other
+        return await given(newer_than=newer_than)
+
+    with pytest.raises(ConnectorMisconfigured):
+        await ApiClient(give).get(API)
+    assert provider.authorizations == ["Bearer access-1"]
+
+
+async def test_the_token_of_an_identity_that_was_linked_anew_is_another(provider, client):
+    provider.tokens = [token("access-1", 1), token("access-anew", 1)]
+    provider.answers = [401]
+    assert (await client.get(API)).status_code == 200
+    assert provider.authorizations == ["Bearer access-1", "Bearer access-anew"]
+
+
 async def test_a_second_401_is_the_answer(provider, client):
     provider.tokens = [token(), token("access-2", 2)]
     provider.answers = [401, 401]
