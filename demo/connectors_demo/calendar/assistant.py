@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 from starlette.applications import Starlette
@@ -170,8 +171,8 @@ class Assistant:
 
     async def plan(self, request: Request) -> Response:
         visit = self.visit(request)
-        async with request.form(max_files=0, max_fields=4) as form:
-            summary = str(form.get("summary", "")).strip()[:100] or "Meeting"
+        form = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        summary = form.get("summary", "").strip()[:100] or "Meeting"
         token = await self.host.google_token(visit.access_token)
         in_an_hour = (self.clock() // 3600 + 2) * 3600
         await self.google.plan(token.value, summary=summary, begin=in_an_hour, minutes=30)
