@@ -12,13 +12,19 @@ from connectors_core.flow import Completed
 from .errors import HostError
 from .host import Host
 
+GRACE = 60.0
+"""Seconds after the time to decide, in which what was decided at its end is still being done."""
+
 log = logging.getLogger("connectors_host")
 
 
 async def abandon(host: Host, completed: Completed, *, after: float = 0.0) -> None:
-    """``hub.abandon``; a vault that is out of reach keeps nobody from going on."""
+    """``hub.abandon``, ``GRACE`` after the ``after`` seconds that are left to decide otherwise, if any are.
+
+    A vault that is out of reach keeps nobody from going on.
+    """
     try:
-        await host.hub.abandon(completed, after=after)
+        await host.hub.abandon(completed, after=after + GRACE if after else 0.0)
     except ConnectorError as error:
         log.warning("a grant of connector %s is not revoked: %s", completed.connector, error.code)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
 import pytest
-from connectors_host.hookspecs import Deny, hookimpl
+from connectors_host.hookspecs import Action, Deny, SignIn, hookimpl
 
 from connectors_core.errors import KeyUnavailable
 from connectors_core.testing.provider import Person
@@ -71,14 +72,45 @@ async def test_what_nobody_decides_is_given_back_when_its_time_is_up(served: Run
     await meet_bob(served)
     served.clock.now += 599
     assert await standing(served, "bob-1") == 1
-    served.clock.now += 2
+    served.clock.now += 62
     assert await standing(served, "bob-1") == 0
+
+
+class Slow:
+    """Asks a directory that takes its time; the ten minutes end meanwhile, and the revocations go out."""
+
+    def __init__(self) -> None:
+        self.running: Running | None = None
+        self.stood = 0
+
+    @hookimpl
+    def admit_sign_in(self, event: SignIn) -> None:
+        if self.running is not None and event.action is Action.SIGN_UP:
+            self.running.clock.now += 5
+            self.stood = asyncio.run_coroutine_threadsafe(standing(self.running, "bob-1"), self.loop).result(
+                5
+            )
+
+    def watch(self, running: Running) -> None:
+        self.running, self.loop = running, asyncio.get_running_loop()
+
+
+async def test_what_is_decided_at_the_end_of_the_time_is_not_given_back_meanwhile(start_api: Open) -> None:
+    slow = Slow()
+    running = await start_api(plugins=[slow])
+    browser, form = await meet_bob(running)
+    slow.watch(running)
+    running.clock.now += 599
+    done = await browser.post("/switch", form={**form, "choice": "switch"})
+    assert (done.status_code, slow.stood) == (303, 1)
+    running.clock.now += 61
+    assert await standing(running, "bob-1") == 1
 
 
 async def test_what_was_decided_stays_good(served: Running) -> None:
     browser, form = await meet_bob(served)
     await browser.post("/switch", form={**form, "choice": "switch"})
-    served.clock.now += 601
+    served.clock.now += 661
     assert await standing(served, "bob-1") == 1
 
 
@@ -90,7 +122,7 @@ async def test_skipping_gives_the_grant_back_and_linking_keeps_it(start_api: Ope
         done = await browser.post("/linking", form={**fields(question.text), "choice": choice})
         assert done.status_code == 303
         assert await standing(running, "alice-2") == stands
-        running.clock.now += 601
+        running.clock.now += 661
         assert await standing(running, "alice-2") == stands
         assert await standing(running, "alice-1") == 2
 
@@ -117,7 +149,7 @@ async def test_a_program_that_is_told_linking_required_leaves_no_grant(start_api
 async def test_who_begins_an_account_of_their_own_keeps_it(start_api: Open) -> None:
     running, browser, form = await asked(start_api)
     assert (await browser.post("/linking", form={**form, "choice": "new"})).status_code == 303
-    running.clock.now += 601
+    running.clock.now += 661
     assert await standing(running, "alice-2") == 1
 
 
@@ -183,7 +215,7 @@ class TestRecords:
         served.at_the_provider_sits(BOB)
         await app.verified(purpose="link")
         assert await standing(served, "bob-1") == 1
-        served.clock.now += 601
+        served.clock.now += 661
         assert await standing(served, "bob-1") == 0
         assert await standing(served, "alice-1") == 1
 
@@ -193,7 +225,7 @@ class TestRecords:
         served.at_the_provider_sits(BOB)
         await app.verified(purpose="link")
         assert (await app.fetch("DELETE", "/my-account")).status_code == 204
-        served.clock.now += 601
+        served.clock.now += 661
         assert await standing(served, "bob-1") == 0
         assert await standing(served, "alice-1") == 0
 
@@ -207,7 +239,7 @@ class TestRecords:
             path = "/my-account/identities/acme/access-token"
             merged = await app.fetch("PATCH", path, {"socialVerificationId": record})
             assert merged.status_code == 200
-        served.clock.now += 601
+        served.clock.now += 661
         assert await standing(served, "alice-1") == 2
 
     async def test_one_that_linked_stays_good(self, served: Running) -> None:
@@ -215,7 +247,7 @@ class TestRecords:
         served.at_the_provider_sits(BOB)
         body = {"newIdentifierVerificationRecordId": await app.verified(purpose="link")}
         assert (await app.fetch("POST", "/my-account/identities", body)).status_code == 204
-        served.clock.now += 601
+        served.clock.now += 661
         assert await standing(served, "bob-1") == 1
 
 
