@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
+from functools import partial
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -198,53 +199,57 @@ clientSecret = "{secret}"
 Start = Callable[..., Any]
 
 
+async def open_host(
+    stack: AsyncExitStack,
+    folder: Path,
+    canary: Canary,
+    *,
+    base: str = BASE,
+    host: str = "",
+    acme: str = "",
+    posting: str = "",
+    more: str = "",
+    database: str | None = None,
+    plugins: Iterable[object] = (),
+) -> Running:
+    """A host with its files in ``folder``, open as long as ``stack`` is."""
+    secret = canary.secret("client-secret")
+    clock = Clock()
+    callbacks = tuple(f"{base}/callback/{name}" for name in ("acme", "posting", "down"))
+    provider = Provider(
+        clock=clock,
+        clients={"client-1": Client(secret=secret, redirect_uris=callbacks)},
+    )
+    registry = Registry()
+    for kind in (TestOIDC, PostingOIDC, UnreachableOIDC, Google):
+        registry.register(kind)
+    file = folder / "connectors.toml"
+    file.write_text(
+        CONFIGURATION.format(
+            base=base,
+            database=database or f"sqlite:///{folder}/host.db",
+            host=host,
+            acme=acme,
+            posting=posting,
+            more=more,
+            secret=secret,
+        )
+    )
+    file.chmod(0o600)
+    configuration = load_configuration(file, registry=registry)
+    sender = HttpSender(transport=provider.transport())
+    hub = Hub.from_config(configuration, sender=sender, clock=clock)
+    app = create_app(configuration, hub=hub, clock=clock, plugins=plugins)
+    await stack.enter_async_context(app.router.lifespan_context(app))
+    stack.push_async_callback(sender.aclose)
+    return Running(app, provider, clock, base)
+
+
 @pytest.fixture
 async def start(tmp_path: Path, canary: Canary) -> AsyncIterator[Start]:
     """``await start(host="sign_up = false", acme="order = 1", more="…")``: an open host."""
     async with AsyncExitStack() as stack:
-
-        async def open_host(
-            *,
-            base: str = BASE,
-            host: str = "",
-            acme: str = "",
-            posting: str = "",
-            more: str = "",
-            database: str | None = None,
-            plugins: Iterable[object] = (),
-        ) -> Running:
-            secret = canary.secret("client-secret")
-            clock = Clock()
-            callbacks = tuple(f"{base}/callback/{name}" for name in ("acme", "posting", "down"))
-            provider = Provider(
-                clock=clock,
-                clients={"client-1": Client(secret=secret, redirect_uris=callbacks)},
-            )
-            registry = Registry()
-            for kind in (TestOIDC, PostingOIDC, UnreachableOIDC, Google):
-                registry.register(kind)
-            file = tmp_path / "connectors.toml"
-            file.write_text(
-                CONFIGURATION.format(
-                    base=base,
-                    database=database or f"sqlite:///{tmp_path}/host.db",
-                    host=host,
-                    acme=acme,
-                    posting=posting,
-                    more=more,
-                    secret=secret,
-                )
-            )
-            file.chmod(0o600)
-            configuration = load_configuration(file, registry=registry)
-            sender = HttpSender(transport=provider.transport())
-            hub = Hub.from_config(configuration, sender=sender, clock=clock)
-            app = create_app(configuration, hub=hub, clock=clock, plugins=plugins)
-            await stack.enter_async_context(app.router.lifespan_context(app))
-            stack.push_async_callback(sender.aclose)
-            return Running(app, provider, clock, base)
-
-        yield open_host
+        yield partial(open_host, stack, tmp_path, canary)
 
 
 @pytest.fixture

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+import pytest_asyncio
 from connectors_host import signing_key
-from connectors_host.app import own_migrations
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from connectors_core.hub import Hub
-from connectors_core.registry import Registry
-from connectors_core.storage import migrations
+from connectors_core.testing.provider import Person
 from tests.canary import Canary
-from tests.host.conftest import BASE, Browser, Running, Start
+from tests.host.conftest import BASE, Browser, Running, open_host
 
 ISSUER = f"{BASE}/oidc"
 CALLBACK = "https://shop.test/callback"
@@ -170,25 +166,30 @@ def landed(answer: httpx.Response) -> dict[str, str]:
     return {name: values[0] for name, values in found.items()}
 
 
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with all tables and no row: making one takes longer than a test."""
-    file = tmp_path_factory.mktemp("oidc") / "empty.db"
-
-    async def made() -> None:
-        async with Hub(Registry(), database=f"sqlite:///{file}") as hub:
-            await migrations.prepare(cast("Any", hub.database), own_migrations())
-
-    asyncio.run(made())
-    return file
+KEPT = ("connectors_alembic_version", "connectors_host_alembic_version", "host_signing_keys")
+"""Tables that stay from one test to the next; so do the keys of a vault."""
 
 
-@pytest.fixture
-async def served(start: Start, canary: Canary, empty: Path, tmp_path: Path) -> Running:
-    secret = canary.secret("app-secret")
-    shutil.copy(empty, tmp_path / "host.db")
-    running: Running = await start(more=APPS.format(secret=secret))
+async def fresh(running: Running) -> Running:
+    """A host that is open for several tests, as if nothing had happened before."""
+    database = running.host.hub.database
+    tables = await database.fetch("SELECT name FROM sqlite_master WHERE type = 'table'")
+    gone = [name for (name,) in tables if name not in KEPT and not name.startswith("connectors_vault")]
+    await database.run([(f"DELETE FROM {name}", {}) for name in gone])
+    running.at_the_provider_sits(Person())
     return running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared(tmp_path_factory: pytest.TempPathFactory, canary: Canary) -> AsyncIterator[Running]:
+    async with AsyncExitStack() as stack:
+        more = APPS.format(secret=canary.secret("app-secret"))
+        yield await open_host(stack, tmp_path_factory.mktemp("oidc"), canary, more=more)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(shared: Running) -> Running:
+    return await fresh(shared)
 
 
 def app_of(running: Running, canary: Canary, client_id: str) -> App:
@@ -214,7 +215,7 @@ def rival(served: Running, canary: Canary) -> App:
     return app_of(served, canary, "rival")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def alice(served: Running) -> Browser:
     """A browser in which Alice is signed in."""
     browser = served.browser()

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from connectors_core.events import Event
 from connectors_core.testing.provider import Person
 from tests.canary import Canary
-from tests.host.conftest import BASE, Browser, Running, Start
-from tests.host.oidc.conftest import APPS, CALLBACK, App, app_of
+from tests.host.conftest import BASE, Browser, Running, open_host
+from tests.host.oidc.conftest import APPS, CALLBACK, App, app_of, fresh
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 EVERYTHING = "openid offline_access profile email phone identities tokens verification"
 TOKEN = "/my-account/identities/acme/access-token"
 
 
-@pytest.fixture
-async def stored(start: Start, canary: Canary, monkeypatch: pytest.MonkeyPatch) -> Running:
-    """A host that stores tokens, and lets the shop read those of one target."""
-    monkeypatch.setenv("HOST_TEST_KEYS", "key-1:ZmFrZS1rZXktb2YtdGhlLWhvc3QtdGVzdHMtMzJiISE=")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def storing(tmp_path_factory: pytest.TempPathFactory, canary: Canary) -> AsyncIterator[Running]:
     apps = APPS.format(secret=canary.secret("app-secret"))
-    running: Running = await start(
-        host='vault_keys = "env:HOST_TEST_KEYS"',
-        acme="token_storage = true",
-        posting='token_storage = true\ntarget = "posting"',
-        more=apps.replace("[apps.page]", 'may_read_tokens = ["acme"]\n\n[apps.page]'),
-    )
-    return running
+    async with AsyncExitStack() as stack:
+        environment = stack.enter_context(pytest.MonkeyPatch.context())
+        environment.setenv("HOST_TEST_KEYS", "key-1:ZmFrZS1rZXktb2YtdGhlLWhvc3QtdGVzdHMtMzJiISE=")
+        yield await open_host(
+            stack,
+            tmp_path_factory.mktemp("storing"),
+            canary,
+            host='vault_keys = "env:HOST_TEST_KEYS"',
+            acme="token_storage = true",
+            posting='token_storage = true\ntarget = "posting"',
+            more=apps.replace("[apps.page]", 'may_read_tokens = ["acme"]\n\n[apps.page]'),
+        )
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stored(storing: Running) -> Running:
+    """A host that stores tokens, and lets the shop read those of one target."""
+    return await fresh(storing)
 
 
 async def signed_in(running: Running) -> Browser:

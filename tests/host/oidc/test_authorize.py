@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
 
-from tests.host.conftest import BASE, BOB, Browser, Running, Start
-from tests.host.oidc.conftest import CALLBACK, CHALLENGE, App, landed
+from tests.canary import Canary
+from tests.host.conftest import BASE, BOB, Browser, Running, open_host
+from tests.host.oidc.conftest import CALLBACK, CHALLENGE, App, app_of, landed
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def to_the_page(answer: httpx.Response) -> tuple[str, dict[str, str]]:
@@ -291,15 +296,18 @@ class TestPrompt:
     ) -> None:
         assert to_the_page(await shop.ask(served.browser(), **changed))[0] == "/sign-in"
 
-    async def test_a_closed_sign_up_is_not_opened(self, start: Start) -> None:
-        running = await start(
-            host="sign_up = false", more='[apps.page]\nredirect_uris = ["https://page.test/c"]'
-        )
-        app = App(running, None, client_id="page", secret=None)  # type: ignore[arg-type]
-        answer = await app.ask(
-            running.browser(), redirect_uri="https://page.test/c", interaction_mode="signUp"
-        )
-        assert to_the_page(answer)[0] == "/sign-in"
+    async def test_a_closed_sign_up_is_not_opened(self, tmp_path: Path, canary: Canary) -> None:
+        async with AsyncExitStack() as stack:
+            running = await open_host(
+                stack,
+                tmp_path,
+                canary,
+                host="sign_up = false",
+                more='[apps.page]\nredirect_uris = ["https://page.test/callback"]',
+            )
+            app = app_of(running, canary, "page")
+            answer = await app.ask(running.browser(), interaction_mode="signUp")
+            assert to_the_page(answer)[0] == "/sign-in"
 
     async def test_direct_sign_in_goes_straight_to_the_connector(self, shop: App, served: Running) -> None:
         browser = served.browser()

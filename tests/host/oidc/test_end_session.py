@@ -11,6 +11,8 @@ import pytest
 from tests.host.conftest import BASE, BOB, Browser, Running
 from tests.host.oidc.conftest import App
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 BYE = "https://shop.test/bye"
 END = "/oidc/session/end"
 CROSS: dict[str, str | None] = {"Sec-Fetch-Site": "cross-site"}

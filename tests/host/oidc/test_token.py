@@ -12,6 +12,8 @@ from authlib.oidc.core.util import create_half_hash  # type: ignore[import-untyp
 from tests.host.conftest import BASE, Browser, Running
 from tests.host.oidc.conftest import ISSUER, VERIFIER, App
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 
 def refused(answer: Any, error: str, status: int = 400) -> None:
     content = answer.json()
