@@ -49,6 +49,10 @@ class VaultCommand:
         ):
             change = changes.add_parser(name, help=text, description=text, allow_abbrev=False)
             change.add_argument("kid", metavar="KEY", nargs="?" if name == "new" else None, help="its name")
+            if name == "new":
+                change.add_argument(
+                    "--lost", action="store_true", help="also where the active key is not here any more"
+                )
             if name == "destroy":
                 change.add_argument(
                     "--lost",

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import time
+from collections.abc import Container
 from pathlib import Path
 
 from ..errors import ConnectorError, VaultError
@@ -19,13 +20,15 @@ async def change_key(session: Session, arguments: argparse.Namespace) -> int:
     kid = arguments.kid
     match arguments.change:
         case "new":
-            await _new(session, kid)
+            await _new(session, kid, lost=arguments.lost)
         case "add" if arguments.source:
             await _bring_in(session, kid, arguments.source)
         case "add":
             await _add(session, kid)
         case "promote":
-            await session.open()
+            keys = await session.announce()
+            if kid in await session.changes.keys() and kid not in keys.kids():
+                raise VaultError(f"there is no key {kid} in {session.source.reference}")
             await session.changes.promote(kid)
             say(f"{kid} is active; every host wraps by it within 30 s")
             say("next: connectors vault rewrap")
@@ -43,9 +46,8 @@ async def change_key(session: Session, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _new(session: Session, kid: str | None) -> None:
+async def _new(session: Session, kid: str | None, *, lost: bool) -> None:
     from ..vault.key_files import key_pair
-    from ..vault.key_states import KeyState
     from ..vault.keyring import Keyring
     from ..vault.opening import new_kid
     from ..vault.providers.stored import StoredKeys
@@ -71,21 +73,33 @@ async def _new(session: Session, kid: str | None) -> None:
         await keys.provider.create(kid, now=now, key=key)
         where = "in the database; every host takes it up within 30 s"
     else:
-        first = not await session.changes.keys() and not await asyncio.to_thread(_kept, session)
-        if not first:
+        kept = await asyncio.to_thread(_kept, session)
+        if not lost:
+            await _check_complete(session, kept)
+        if kept:
             # The keys that are there are known first: the oldest wraps, the new one waits.
-            await session.open()
+            await session.announce()
         where = await asyncio.to_thread(_append, session, kid, key)
         await session.states.add(keyring, kid, now=now)
     say(f"made the key {kid} {where}")
-    active = (await session.changes.keys())[kid].state is KeyState.ACTIVE
-    say(f"{kid} is active, as the first there is" if active else NEXT.format(kid=kid))
+    active = await session.active()
+    say(f"{kid} is active, as the first there is" if active == kid else NEXT.format(kid=kid))
+
+
+async def _check_complete(session: Session, kept: Container[str]) -> None:
+    """Raise VaultError where the active key is not among those that are kept here."""
+    for row in (await session.changes.keys()).values():
+        if row.state == "active" and row.kid not in kept:
+            raise VaultError(
+                f"the key {row.kid}, which is active, is not in {session.source.reference}: bring it back;"
+                " if it is lost for good: connectors vault key new --lost"
+            )
 
 
 async def _add(session: Session, kid: str) -> None:
     if kid not in (await session.load()).kids():
         raise VaultError(f"there is no key {kid} in {session.source.reference}")
-    keys = await session.open()
+    keys = await session.announce()
     assert kid in keys.kids()
     taken_back = await session.changes.stand_by(kid)
     state = (await session.changes.keys())[kid].state

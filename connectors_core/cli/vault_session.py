@@ -63,6 +63,12 @@ class Session:
 
         return await open_keys(self.source, self.states, now=time.time())
 
+    async def announce(self) -> HostKeys:
+        """The keys that are here, made known; the active one may be lost. Raises as ``open``."""
+        keys = await self.load()
+        await self.states.announce(keys, now=time.time())
+        return keys
+
     async def active(self) -> str:
         return await self.states.active(time.time())
 

@@ -70,14 +70,18 @@ class KeyStates:
         The first key ever becomes active, later ones stand by. Raises ConfigurationError for a key
         that is not the one that goes by its name, and where the active key is missing; KeyUnavailable.
         """
+        await self.announce(keys, now=now)
+        if problems := _no_active(keys, await self.read(now)):
+            raise ConfigurationError(problems)
+
+    async def announce(self, keys: KeyProvider, *, now: float) -> None:
+        """As ``begin``, also where the active key is missing: it may be lost."""
         known = await self.read(now)
-        problems = await self._wrong(keys, known)
+        if problems := await self._wrong(keys, known):
+            raise ConfigurationError(problems)
         for kid in keys.kids():
             if kid not in known:
                 await self.add(keys, kid, now=now)
-        problems = problems or _no_active(keys, await self.read(now))
-        if problems:
-            raise ConfigurationError(problems)
 
     async def check(self, keys: KeyProvider) -> None:
         """Raise what ``begin`` raises for keys that are known, and make none known."""
@@ -152,5 +156,8 @@ def _no_active(keys: KeyProvider, known: Mapping[str, KeyRow]) -> list[Problem]:
     if active and active[0] in keys.kids():
         return []
     what = f"the active key {active[0]} is not" if active else "no active key is"
-    cure = "bring it back; a new key is made active by `connectors vault key promote`"
+    cure = (
+        "bring it back; if it is lost for good: connectors vault key new --lost makes another, "
+        "connectors vault key promote makes that active"
+    )
     return [Problem(("host", "vault_keys"), f"{what} among the keys", cure)]

@@ -138,6 +138,38 @@ def test_a_key_that_is_here_is_not_lost(run: Run, folder: Path) -> None:
     assert (code, "k1 is destroyed" in said) == (0, True)
 
 
+def test_a_lost_key_that_was_active_is_replaced_and_given_up(run: Run, folder: Path) -> None:
+    run("rewrap")
+    (folder / "keys.json").unlink()
+    code, _, complaint = run("key", "new", "k2")
+    assert (code, "if it is lost for good: connectors vault key new --lost" in complaint) == (1, True)
+    assert not (folder / "keys.json").exists()
+    code, said, complaint = run("key", "new", "k2", "--lost")
+    assert (code, complaint) == (0, "")
+    assert said.endswith("next, once every host has it: connectors vault key promote k2\n")
+    code, _, complaint = run("verify")
+    assert (code, "the active key k1 is not among the keys (bring it back; if it is lost" in complaint) == (
+        1,
+        True,
+    )
+    assert run("key", "destroy", "k1", "--lost")[0] == 1
+    assert run("key", "promote", "k2")[0] == 0
+    assert run("key", "destroy", "k1", "--lost")[0] == 0
+    code, said, _ = run("status", "--json")
+    assert {key["kid"]: (key["state"], key["rows"]) for key in json.loads(said)["keys"]} == {
+        "k1": ("destroyed", ROWS),
+        "k2": ("active", 0),
+    }
+
+
+def test_a_key_that_is_not_here_is_not_promoted(run: Run, folder: Path) -> None:
+    before = (folder / "keys.json").read_text()
+    run("key", "new", "k2")
+    (folder / "keys.json").write_text(before)
+    code, _, complaint = run("key", "promote", "k2")
+    assert (code, "there is no key k2 in file:keys.json" in complaint) == (1, True)
+
+
 def test_unreadable_rows_are_listed_by_id_and_end_in_1(run: Run, folder: Path) -> None:
     import sqlite3
 

@@ -148,7 +148,7 @@ async def test_it_repeats_until_nothing_is_left_of_a_host_that_still_wraps_by_th
             return "k1"
 
     behind = setting.vault(states=Behind(setting.database))
-    writes = []
+    writes: list[int] = []
 
     async def meanwhile() -> None:
         if len(writes) < 5:
@@ -187,7 +187,7 @@ async def test_a_run_that_slept_through_the_end_of_its_key_leaves_no_row_under_i
 
     hosts = Hosts(setting.database, clock=clock)
     changes = KeyChanges(setting.database, setting.rows, setting.states, hosts, clock=clock)
-    slept = []
+    slept: list[bool] = []
 
     async def meanwhile() -> None:
         nonlocal now
