@@ -63,7 +63,10 @@ KEYS = {"storm": b"not a secret, of 32 bytes length"}
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """What happens, to whom. Shares are of refresh requests, times in seconds."""
+    """What happens, to whom. Shares are of refresh requests, times in seconds.
+
+    Who is hit is the one that asks first after a time of up to ``hit_within``.
+    """
 
     name: str
     rotation: str = "strict"
@@ -72,6 +75,7 @@ class Scenario:
     lease: float = 1.2
     kill: str = ""
     stop: float = 0.0
+    hit_within: float = 0.7
     unavailable: float = 0.0
     throttled: float = 0.0
     reset: float = 0.0
@@ -169,40 +173,43 @@ async def keep(database: OpenDatabase, vault: Vault, identity: str, tokens: Toke
 # One process of callers
 
 
-async def work(order: dict[str, Any]) -> None:
+async def work(url: str) -> None:
     """Serve runs that come as lines on standard input, until it ends."""
-    database, vault = await open_vault(order["database"])
-    sender = HttpSender(deadline=order["deadline"])
+    database, vault = await open_vault(url)
     default_ssl_context()
-    connector = connector_for(order["endpoint"], order["rotation"], sender, **order["config"])
-    timing = Timing(lease=order["lease"], request=order["deadline"], patience=order["patience"])
     unknown: list[Event] = []
 
     def observe(event: Event) -> None:
         if event.detail.get("kind") == FailureKind.UNKNOWN:
             unknown.append(event)
 
-    access = Access(observe=observe, timing=timing)
     lines: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     # A daemon: a worker that fails must end, and not wait for the next line.
     threading.Thread(target=_read_lines, args=(loop, lines), daemon=True).start()
     print("ready", flush=True)
+    access, sender, endpoint = Access(observe=observe), HttpSender(), ""
     while line := await lines.get():
         run = json.loads(line)
+        if run["endpoint"] != endpoint:
+            await access.drain(5)
+            await sender.aclose()
+            timing = Timing(lease=run["lease"], request=run["deadline"], patience=run["patience"])
+            access, sender = Access(observe=observe, timing=timing), HttpSender(deadline=run["deadline"])
+            endpoint = run["endpoint"]
         held = Held(
             tenant="default",
             owner="user-1",
             identity=run["identity"],
             target="storm",
-            connector=connector,
+            connector=connector_for(endpoint, run["rotation"], sender, **run["config"]),
             store=vault,
         )
         tally = Tally()
         unknown.clear()
         until = time.monotonic() + run["seconds"]
         await asyncio.gather(
-            *(_caller(access, held, tally, until, order["min_ttl"]) for _ in range(order["callers"]))
+            *(_caller(access, held, tally, until, run["min_ttl"]) for _ in range(run["callers"]))
         )
         seen = {"sent": sender.requests_sent, "unknown": len(unknown)}
         print(json.dumps({**tally.__dict__, **seen}), flush=True)
@@ -382,8 +389,8 @@ class Figures:
 class Workers:
     """The processes; one that was killed is replaced."""
 
-    def __init__(self, order: dict[str, Any], count: int) -> None:
-        self.order, self.count = order, count
+    def __init__(self, url: str, count: int = PROCESSES) -> None:
+        self.url, self.count = url, count
         self.running: list[asyncio.subprocess.Process] = []
 
     async def fill(self) -> None:
@@ -399,14 +406,14 @@ class Workers:
             sys.executable,
             __file__,
             "--worker",
-            json.dumps(self.order),
+            self.url,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
 
-    async def run(self, identity: str, seconds: float) -> list[dict[str, Any]]:
+    async def run(self, order: dict[str, Any]) -> list[dict[str, Any]]:
         """What each process saw; nothing of one that was killed."""
-        line = json.dumps({"identity": identity, "seconds": seconds}).encode() + b"\n"
+        line = json.dumps(order).encode() + b"\n"
         for process in self.running:
             assert process.stdin is not None
             process.stdin.write(line)
@@ -431,45 +438,37 @@ class Workers:
 
 
 async def storm(
-    scenario: Scenario,
-    url: str,
-    *,
-    runs: int,
-    seed: int = 0,
-    processes: int = PROCESSES,
-    callers: int = CALLERS,
+    scenario: Scenario, workers: Workers, *, runs: int, seed: int = 0, callers: int = CALLERS
 ) -> Figures:
-    """Run one scenario on one database, whose schema is there."""
+    """Run one scenario on the workers' database, whose schema is there."""
     draw = random.Random(seed)  # noqa: S311
-    figures = Figures(scenario.name, url.partition(":")[0])
+    figures = Figures(scenario.name, workers.url.partition(":")[0])
     provider = StormProvider(scenario, draw)
-    database, vault = await open_vault(url)
-    async with provider.serving():
-        order = {
-            "database": url,
-            "endpoint": provider.url("token"),
-            "rotation": scenario.rotation,
-            "lease": scenario.lease,
-            "deadline": 0.8,
-            "patience": 15.0,
-            "callers": callers,
-            "min_ttl": scenario.min_ttl,
-            "config": {"client_id": "client-1", "client_secret": provider.clients["client-1"].secret},
-        }
-        workers = Workers(order, processes)
-        try:
+    database, vault = await open_vault(workers.url)
+    try:
+        async with provider.serving():
+            order = {
+                "endpoint": provider.url("token"),
+                "rotation": scenario.rotation,
+                "lease": scenario.lease,
+                "deadline": 0.8,
+                "patience": 15.0,
+                "seconds": scenario.seconds,
+                "min_ttl": scenario.min_ttl,
+                "callers": callers,
+                "config": {"client_id": "client-1", "client_secret": provider.clients["client-1"].secret},
+            }
             for number in range(runs):
                 await workers.fill()
-                name = f"{scenario.name}-{os.getpid()}-{seed}-{number}"
-                await _run(name, scenario, provider, workers, figures, database, vault, draw)
-        finally:
-            await workers.stop()
-            await database.aclose()
+                order["identity"] = f"{scenario.name}-{os.getpid()}-{seed}-{number}"
+                await _run(order, scenario, provider, workers, figures, database, vault, draw)
+    finally:
+        await database.aclose()
     return figures
 
 
 async def _run(
-    identity: str,
+    order: dict[str, Any],
     scenario: Scenario,
     provider: StormProvider,
     workers: Workers,
@@ -478,6 +477,7 @@ async def _run(
     vault: Vault,
     draw: random.Random,
 ) -> None:
+    identity = order["identity"]
     _, tokens = provider.grant(identity)
     await keep(database, vault, identity, tokens)
     provider.uses.clear()
@@ -486,7 +486,7 @@ async def _run(
     killed: set[int] = set()
     trouble = asyncio.create_task(_trouble(scenario, provider, workers, killed, draw))
     try:
-        tallies = await workers.run(identity, scenario.seconds)
+        tallies = await workers.run(order)
     finally:
         trouble.cancel()
         with suppress(asyncio.CancelledError):
@@ -525,7 +525,7 @@ async def _trouble(
         killed.add(victim)
         os.kill(victim, signal.SIGKILL)
     elif scenario.kill == "aimed" or scenario.stop:
-        await asyncio.sleep(draw.uniform(0.0, 0.7))
+        await asyncio.sleep(draw.uniform(0.0, scenario.hit_within))
         provider.hit_next = True
         victim = await provider.asked_by_hit.get()
         await asyncio.sleep(draw.uniform(0.0, 0.075))
@@ -557,13 +557,17 @@ async def main(options: argparse.Namespace) -> None:
         url = options.database or scratch
         if options.database:
             await asyncio.to_thread(upgrade, url)
-        for name in names:
-            scenario = SCENARIOS[name]
-            if options.lease:
-                scenario = replace(scenario, lease=options.lease)
-            begun = time.monotonic()
-            figures = await storm(scenario, url, runs=options.runs, seed=options.seed)
-            print(f"{figures.line()} | {time.monotonic() - begun:.0f} s", flush=True)
+        workers = Workers(url)
+        try:
+            for name in names:
+                scenario = SCENARIOS[name]
+                if options.lease:
+                    scenario = replace(scenario, lease=options.lease)
+                begun = time.monotonic()
+                figures = await storm(scenario, workers, runs=options.runs, seed=options.seed)
+                print(f"{figures.line()} | {time.monotonic() - begun:.0f} s", flush=True)
+        finally:
+            await workers.stop()
 
 
 if __name__ == "__main__":
@@ -575,4 +579,4 @@ if __name__ == "__main__":
     parser.add_argument("--database", default="", help="a PostgreSQL URL; default: a SQLite file of its own")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    asyncio.run(work(json.loads(chosen.worker)) if chosen.worker else main(chosen))
+    asyncio.run(work(chosen.worker) if chosen.worker else main(chosen))

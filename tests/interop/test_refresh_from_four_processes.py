@@ -61,20 +61,21 @@ async def test_two_hundred_callers_send_one_refresh_and_the_grant_lives(
         database, vault = await storm.open_vault(url)
         await storm.keep(database, vault, "identity-1", replace(tokens, expires_at=1.0))
         order = {
-            "database": url,
+            "identity": "identity-1",
             "endpoint": endpoint,
             "rotation": "strict",
             "lease": 15.0,
             "deadline": 10.0,
             "patience": 20.0,
+            "seconds": 0.0,
             "callers": 50,
             "min_ttl": 0.0,
             "config": config,
         }
-        workers = storm.Workers(order, 4)
+        workers = storm.Workers(url)
         try:
             await workers.fill()
-            tallies = await workers.run("identity-1", 0.0)
+            tallies = await workers.run(order)
         finally:
             await workers.stop()
         assert [tally["calls"] for tally in tallies] == [50] * 4
