@@ -9,6 +9,7 @@ import pytest
 
 from connectors_core.access import attempt
 from connectors_core.access.access import ROUNDS, Access
+from connectors_core.connector import Connector
 from connectors_core.errors import (
     AnswerLost,
     ConnectorFault,
@@ -732,6 +733,34 @@ async def test_a_pair_for_an_unlinked_identity_is_revoked(world, access, held, k
         await world.run(waiting)
     assert connector.seen.revoked == ["refresh-1"]
     assert await store.state("default", "identity-1") is None
+
+
+async def test_who_waits_for_a_grant_that_is_unlinked_hears_of_it(
+    world, access, held, keep, store, connector
+):
+    await keep(left=-1)
+    connector.seen.answers = [refused("slow_down", 429, retry_after=10.0)]
+    waiting = asyncio.ensure_future(access.token(held))
+    await world.until(lambda: bool(connector.seen.asked))
+    await store.remove("default", "identity-1", now=world.now)
+    with pytest.raises(NotLinked):
+        await world.run(waiting)
+    assert len(connector.seen.asked) == 1
+
+
+async def test_a_connector_that_cannot_refresh_is_not_asked_to(world, access, held, keep, store, connector):
+    """Its refresh token is of a time in which it could."""
+
+    class Unable(Connector):
+        id, metadata, Config = Scripted.id, Scripted.metadata, Scripted.Config
+        authorization_uri, exchange, profile = Scripted.authorization_uri, Scripted.exchange, Scripted.profile
+
+    await keep(left=-1)
+    unable = Unable(connector.config, connector_id="acme", runtime=connector.runtime)
+    with pytest.raises(ReauthorizationRequired, match="expired"):
+        await world.run(access.token(replace(held, connector=unable)))
+    state = await store.state("default", "identity-1")
+    assert (state.lease_holder, state.reason) == (None, None)
 
 
 async def test_a_sign_in_during_a_refresh_wins_and_nothing_is_revoked(

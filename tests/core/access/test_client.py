@@ -147,6 +147,22 @@ async def test_the_token_cannot_be_replaced(provider, client):
     assert provider.asked[0].headers["Host"] == "api.acme.test"
 
 
+@pytest.mark.parametrize("headers", [{"X-A": "a\r\nX-B: b"}, {"X-A\n": "a"}, {"X-A": "a\0"}])
+async def test_no_header_smuggles_another(provider, client, headers):
+    with pytest.raises(ConnectorMisconfigured):
+        await client.get(API, headers=headers)
+    assert provider.asked == []
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-B: b", "ä", "a\0"])
+async def test_a_token_that_is_no_header_value_goes_nowhere(provider, client, value):
+    provider.tokens = [token(value)]
+    with pytest.raises(ConnectorMisconfigured) as caught:
+        await client.get(API)
+    assert value not in str(caught.value)
+    assert provider.asked == []
+
+
 async def test_redirects_are_answers(provider, client):
     provider.answers = [302]
     assert (await client.get(API)).status_code == 302
