@@ -52,6 +52,13 @@ ACCOUNT: Mapping[str, Mapping[str, str]] = {
         "unlink": "Unlink",
         "last_way_in": "This is your only way to sign in, so it cannot be unlinked.",
         "add_account": "Link another account",
+        "applications": "Applications with access",
+        "applications_body": (
+            "They reach what their permissions name, until you remove them or sign out everywhere."
+            " Signing in to one gives it access again."
+        ),
+        "remove_application": "Remove",
+        "done_application_removed": "The application has no access any more.",
         "sessions": "Where you are signed in",
         "this_session": "this browser",
         "session_since": "Signed in",
@@ -132,6 +139,13 @@ ACCOUNT: Mapping[str, Mapping[str, str]] = {
         "unlink": "連携を解除",
         "last_way_in": "唯一のサインイン方法のため、解除できません。",
         "add_account": "別のアカウントを連携",
+        "applications": "アクセスできるアプリケーション",
+        "applications_body": (
+            "削除するか、すべてサインアウトするまで、許可された情報を利用できます。"
+            "もう一度サインインすると、再びアクセスできるようになります。"
+        ),
+        "remove_application": "削除",
+        "done_application_removed": "アプリケーションのアクセスを削除しました。",
         "sessions": "サインイン中のブラウザー",
         "this_session": "このブラウザー",
         "session_since": "サインイン",

@@ -197,6 +197,7 @@ def _routes() -> list[BaseRoute]:
         Route("/account", account.page),
         Route("/account/confirm", account.confirm),
         Route("/account/export", account.export, methods=["GET"]),
+        _action("/account/applications", account_changes.applications, "POST"),
         _action("/account/continue", account_changes.leave, "GET"),
         _action("/account/delete", account_changes.delete, "GET", "POST"),
         _action("/account/link", account_changes.link, "POST"),

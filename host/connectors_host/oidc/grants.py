@@ -251,6 +251,15 @@ class Grants:
         )
         return bool(ended)
 
+    async def end_all(self, owner: str, *, client_id: str) -> None:
+        """Take back all that ``owner`` gave an application."""
+        statement = (
+            "DELETE FROM host_grants WHERE tenant = :tenant AND owner = :owner AND client_id = :client_id"
+        )
+        await self._database.run(
+            [(statement, {"tenant": self._tenant, "owner": owner, "client_id": client_id})]
+        )
+
     async def of_owner(self, owner: str) -> list[Mapping[str, Any]]:
         """The living grants of a person, without what opens them, oldest first."""
         names = ("client_id", "connector", "scope", "auth_time", "created_at", "expires_at")

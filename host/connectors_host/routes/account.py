@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -24,7 +25,7 @@ from ..personal_data import export_account
 from ..sessions import Session
 from .sign_in import Button, buttons_of
 
-DONE = ("linked", "unlinked", "reconnected", "saved", "sessions_ended")
+DONE = ("linked", "unlinked", "reconnected", "saved", "sessions_ended", "application_removed")
 """What ``?done=`` may say."""
 
 
@@ -46,6 +47,15 @@ class Linked:
     askable: list[str]
     can_reconnect: bool
     can_unlink: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """One application that reaches the account: since when (seconds since the epoch), and for what."""
+
+    id: str
+    since: float
+    scopes: list[str]
 
 
 async def page(request: Request) -> Response:
@@ -71,6 +81,7 @@ async def page(request: Request) -> Response:
         recent=is_recent(host, session),
         linked=linked,
         addable=[_button(request, host, entry) for entry in host.hub.connectors() if may_link(entry)],
+        applications=_applications(await host.grants.of_owner(account.owner)),
         sessions=await host.sessions.of_owner(account.owner),
         current=session.handle,
         names={entry.id: name_in(request, entry.name, entry.id) for entry in host.hub.connectors()},
@@ -147,6 +158,17 @@ def _linked(request: Request, host: Host, status: TokenStatus, *, can_unlink: bo
         can_reconnect=keeps,
         can_unlink=can_unlink,
     )
+
+
+def _applications(grants: Iterable[Mapping[str, Any]]) -> list[Application]:
+    """One for all grants of an application; the oldest grant comes first."""
+    found: dict[str, Application] = {}
+    for grant in grants:
+        before = found.get(grant["client_id"])
+        scopes = {*grant["scope"].split(), *(before.scopes if before else ())}
+        since = before.since if before else grant["created_at"]
+        found[grant["client_id"]] = Application(id=grant["client_id"], since=since, scopes=sorted(scopes))
+    return [*found.values()]
 
 
 def _button(request: Request, host: Host, entry: ConnectorEntry) -> Button:

@@ -98,6 +98,17 @@ async def sessions(request: Request) -> Response:
     return _out(host)
 
 
+async def applications(request: Request) -> Response:
+    """``POST /account/applications``: take back what an application was given."""
+    host, session, fields = await _form(request)
+    app = fields.get("application", "")
+    if app not in {grant["client_id"] for grant in await host.grants.of_owner(session.owner)}:
+        raise HostError("not_found")
+    await host.grants.end_all(session.owner, client_id=app)
+    host.tell("application.ended", owner=session.owner, app=app, reason="removed")
+    return _back("application_removed")
+
+
 async def delete(request: Request) -> Response:
     """``GET`` and ``POST /account/delete``: ask, and forget the person."""
     host = Host.of(request)

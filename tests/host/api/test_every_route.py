@@ -42,6 +42,7 @@ ROUTES: dict[str, tuple[int, int]] = {
     "GET /account/delete": (401, 200),
     "POST /account/delete": (401, 403),
     "POST /account/link": (401, 403),
+    "POST /account/applications": (401, 403),
     "POST /account/profile": (401, 403),
     "POST /account/reconnect": (401, 403),
     "POST /account/sessions": (401, 403),
