@@ -16,11 +16,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import lru_cache, partial, wraps
 from typing import Any, TypeVar, cast
 
+from asgiref.sync import iscoroutinefunction
 from django.conf import settings as project  # type: ignore[import-untyped]
 from django.http import HttpRequest, HttpResponse  # type: ignore[import-untyped]
 from django.urls import path  # type: ignore[import-untyped]
@@ -55,7 +55,7 @@ class SignIn:
         self._hub.close()
 
     def view(self, route: str, request: HttpRequest, connector: str | None = None) -> HttpResponse:
-        return self.response(run(self.service.answer(self.hub, route, _read(request, body=True), connector)))
+        return self.response(run(self.service.answer(self._hub, route, _read(request, body=True), connector)))
 
     def response(self, answer: messages.Answer) -> HttpResponse:
         response = HttpResponse(answer.body, status=answer.status, content_type=answer.media_type)
@@ -89,7 +89,14 @@ def user_of(request: HttpRequest) -> User | None:
 
 
 class UserMiddleware(MiddlewareMixin):  # type: ignore[misc]  # Django has no types
-    """Sets ``request.connectors_user``: who is signed in, None for nobody."""
+    """Sets ``request.connectors_user``: who is signed in, None for nobody.
+
+    Raises ConfigurationError when the server starts.
+    """
+
+    def __init__(self, get_response: Callable[..., Any]) -> None:
+        super().__init__(get_response)
+        sign_in()
 
     def process_request(self, request: HttpRequest) -> None:
         request.connectors_user = user_of(request)
@@ -103,15 +110,13 @@ def login_required(view: View) -> View:
             return None
         return sign_in().response(sign_in().service.challenge(_read(request)))
 
-    @wraps(view)
     async def guarded_later(request: HttpRequest, *arguments: Any, **named: Any) -> Any:
         return refusal(request) or await view(request, *arguments, **named)
 
-    @wraps(view)
     def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> Any:
         return refusal(request) or view(request, *arguments, **named)
 
-    return cast("View", guarded_later if inspect.iscoroutinefunction(view) else guarded)
+    return cast("View", wraps(view)(guarded_later if iscoroutinefunction(view) else guarded))
 
 
 def _read(request: HttpRequest, *, body: bool = False) -> messages.Request:

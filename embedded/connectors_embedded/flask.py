@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
-from flask import Blueprint, Response, current_app, g, request, session
+from flask import Blueprint, Response, current_app, request, session
 from flask.blueprints import BlueprintSetupState
 from werkzeug.local import LocalProxy
 
@@ -73,7 +73,7 @@ class SignIn:
         state.app.extensions[EXTENSION] = self
 
     def _answer(self, route: str, connector: str | None = None) -> Response:
-        return self._response(run(self._service.answer(self.hub, route, _read(body=True), connector)))
+        return self._response(run(self._service.answer(self._hub, route, _read(body=True), connector)))
 
     def _response(self, answer: messages.Answer) -> Response:
         response = Response(answer.body, answer.status, dict(answer.headers), content_type=answer.media_type)
@@ -123,9 +123,10 @@ def _sign_in() -> SignIn:
 
 
 def _user() -> User | None:
-    if "connectors_user" not in g:
-        g.connectors_user = _sign_in().user
-    return cast("User | None", g.connectors_user)
+    # Of the request: ``g`` may outlive it, where an application context was pushed around several.
+    if EXTENSION not in request.environ:
+        request.environ[EXTENSION] = _sign_in().user
+    return cast("User | None", request.environ[EXTENSION])
 
 
 def _read(*, body: bool = False) -> messages.Request:

@@ -19,7 +19,7 @@ from .return_to import ReturnToRefused, check_return_to
 from .sealing import Sealer
 from .settings import ACTIONS, ROUTES, Settings
 from .users import User, owner_of, sealed_user, unsealed_user
-from .waiting import settle
+from .waiting import ProcessHub, settle
 
 log = logging.getLogger("connectors_embedded")
 
@@ -74,12 +74,14 @@ class Service:
         )
 
     async def answer(self, hub: Any, route: str, request: Request, connector: str | None = None) -> Answer:
-        """The answer of a route; ``connector`` is what stood in its path. Errors are answered, too."""
+        """The answer of a route; ``connector`` is what stood in its path. Errors are answered, too: also
+        that a ``ProcessHub`` does not open."""
         allowed = _METHODS.get(route, ("GET",))
         if request.method not in allowed:
             refusal = self._refusal(request, Refused("method_not_allowed"))
             return replace(refusal, headers={**refusal.headers, "Allow": ", ".join(allowed)})
         try:
+            hub = hub.get() if isinstance(hub, ProcessHub) else hub
             match route:
                 case "sign_in":
                     return await self._begin(hub, request, connector)

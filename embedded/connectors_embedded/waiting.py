@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from connectors_core import sync
+from connectors_core.errors import StorageError
 
 if TYPE_CHECKING:
     from .settings import Connectors
@@ -48,7 +49,9 @@ class OffLoop:
 class ProcessHub:
     """A synchronous hub that each process opens for itself, at its first use.
 
-    A server that forks its workers after the application was made thereby has one in each.
+    A server that forks its workers after the application was made thereby has one in each. A process
+    that is forked off one whose hub is open gets none: SQLite and the servers' connections do not
+    survive being shared, and a second hub beside them loses what it writes.
     """
 
     def __init__(self, connectors: Connectors) -> None:
@@ -59,11 +62,11 @@ class ProcessHub:
     def get(self) -> sync.Hub:
         """The open hub of this process. Raises StorageError."""
         held = self._held
-        if held is None or held[0] != os.getpid():
+        if held is None:
             with self._lock:
-                held = self._held
-                if held is None or held[0] != os.getpid():
-                    held = self._held = (os.getpid(), self._opened())
+                held = self._held = self._held or (os.getpid(), self._opened())
+        if held[0] != os.getpid():
+            raise StorageError("the hub was open when this process was forked: close it before that")
         return held[1]
 
     def _opened(self) -> sync.Hub:
@@ -75,6 +78,7 @@ class ProcessHub:
     def close(self) -> None:
         """Close the hub of this process, if it is open; a further use opens another."""
         with self._lock:
-            held, self._held = self._held, None
+            held = self._held
             if held is not None and held[0] == os.getpid():
+                self._held = None
                 held[1].close()

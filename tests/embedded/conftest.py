@@ -205,6 +205,7 @@ async def django_app(stack: AsyncExitStack, settings: dict[str, Any]) -> tuple[S
     from django.http import HttpResponse  # type: ignore[import-untyped]
     from django.test import override_settings  # type: ignore[import-untyped]
     from django.urls import include, path  # type: ignore[import-untyped]
+    from django.views import View  # type: ignore[import-untyped]
     from django.views.decorators.csrf import csrf_exempt  # type: ignore[import-untyped]
 
     def home(request: Any) -> Any:
@@ -221,9 +222,14 @@ async def django_app(stack: AsyncExitStack, settings: dict[str, Any]) -> tuple[S
         await asyncio.sleep(0)
         return HttpResponse(f"member {request.connectors_user.name}")
 
+    class Members(View):  # type: ignore[misc]  # Django has no types
+        async def get(self, request: Any) -> Any:
+            return HttpResponse(f"member {request.connectors_user.name}")
+
     embedded.sign_in.cache_clear()
     stack.enter_context(override_settings(CONNECTORS=settings))
     views = [path("", home), path("members", members), path("members-async", members_async)]
+    views.append(path("members-class", embedded.login_required(Members.as_view())))
     urls = type("Urls", (), {"urlpatterns": [*views, path("", include("connectors_embedded.django"))]})
     stack.enter_context(override_settings(ROOT_URLCONF=urls))
     stack.push_async_callback(asyncio.to_thread, embedded.sign_in().close)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from connectors_core import Purpose
+from connectors_core import ConfigurationError, Purpose
 from connectors_core.errors import KeyUnavailable, NotLinked, StorageError
 from connectors_core.testing.provider import Person
 from tests.embedded.conftest import BASE, BOB, Running, Start
@@ -402,6 +402,52 @@ async def test_an_outage_of_the_database_or_the_provider_keeps_nobody_signed_in(
     monkeypatch.setattr(hub, "end_session_uri", down)
     assert (await browser.get("/auth/sign-out")).headers["location"] == "/"
     assert not browser.cookies
+
+
+@pytest.mark.parametrize("start", ["flask", "django"], indirect=True)
+async def test_a_database_that_is_not_there_is_a_page_that_says_so(start: Start) -> None:
+    running = await start(database="sqlite:////nowhere/at-all.db")
+    answer = await running.browser().begin()
+    assert (answer.status_code, "temporarily_unavailable" in answer.text) == (503, True)
+
+
+@pytest.mark.parametrize("start", ["django"], indirect=True)
+async def test_a_class_of_async_views_may_require_a_sign_in(running: Running) -> None:
+    browser = running.browser()
+    assert (await browser.get("/members-class")).headers["location"].startswith("/auth/sign-in?")
+    await browser.sign_in()
+    assert (await browser.get("/members-class")).text == "member Alice Example"
+
+
+@pytest.mark.parametrize("start", ["django"], indirect=True)
+async def test_a_wrong_setting_is_told_when_the_server_starts(start: Start, settings: dict[str, Any]) -> None:
+    await start()
+    from connectors_embedded.django import sign_in
+    from django.core.wsgi import get_wsgi_application  # type: ignore[import-untyped]
+    from django.test import override_settings  # type: ignore[import-untyped]
+
+    sign_in.cache_clear()
+    wrong = settings | {"base_url": "https://app.test/"}
+    with override_settings(CONNECTORS=wrong), pytest.raises(ConfigurationError, match="base_url"):
+        get_wsgi_application()
+
+
+@pytest.mark.parametrize("start", ["flask"], indirect=True)
+async def test_who_is_signed_in_belongs_to_one_request(running: Running) -> None:
+    """An application context that is pushed around several requests is shared by them."""
+    from connectors_embedded.flask import current_user
+    from flask import Flask
+
+    browser = running.browser()
+    await browser.sign_in()
+    app = Flask("another")
+    app.register_blueprint(running.sign_in.blueprint)
+    app.add_url_rule("/", view_func=lambda: current_user.name if current_user else "nobody")
+    with app.app_context():
+        client = app.test_client(use_cookies=False)
+        cookie = {"Cookie": f"{SESSION}={browser.cookies[SESSION]}"}
+        assert client.get("/", headers=cookie).text == "Alice Example"
+        assert client.get("/").text == "nobody"
 
 
 async def test_an_outage_at_the_sign_in_is_a_page_that_says_so(
