@@ -119,6 +119,15 @@ async def current_revision(database: OpenDatabase, location: Location = OWN) -> 
     return str(rows[0][0]) if rows else None
 
 
+def refuse_newer(current: str | None, location: Location = OWN) -> None:
+    """Raise StorageError where ``current`` is no revision that this installation knows."""
+    if current is not None and current not in revisions(location):
+        raise StorageError(
+            f"the database has schema {current} of {location.name}, which is newer than this installation "
+            f"({head_revision(location)}); install the version that wrote it"
+        )
+
+
 async def prepare(database: OpenDatabase, location: Location = OWN) -> None:
     """See to it that the schema is the one this installation needs.
 
@@ -131,11 +140,7 @@ async def prepare(database: OpenDatabase, location: Location = OWN) -> None:
     current, head = await current_revision(database, location), head_revision(location)
     if current == head:
         return
-    if current is not None and current not in revisions(location):
-        raise StorageError(
-            f"the database has schema {current} of {location.name}, which is newer than this installation "
-            f"({head}); install the version that wrote it"
-        )
+    refuse_newer(current, location)
     if not isinstance(database, SqliteDatabase):
         raise StorageError(
             f"the database has schema {current or 'none'} of {location.name}, {head} is needed; {CURE}"
@@ -149,7 +154,7 @@ def upgrade(url: str, location: Location = OWN) -> None:
     """Bring the schema of the database at ``url`` to ``head_revision``, in one transaction.
 
     Blocking. Several processes may upgrade at once: one does it, the others find it done. Raises
-    ConfigurationError for a URL that is none, StorageError when the database refuses.
+    ConfigurationError for a URL that is none, StorageError when the database refuses or its schema is newer.
     """
     from ..database import open_database
     from ..sqlite import SqliteDatabase, connect

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -16,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from ...errors import StorageError
 from .. import sqlite
+from . import refuse_newer
 
 if TYPE_CHECKING:
     from . import Location
@@ -82,6 +84,8 @@ def upgrade_postgresql(url: str, location: Location) -> None:
 
 
 def _upgrade(connection: Connection, location: Location) -> None:
+    context = MigrationContext.configure(connection, opts={"version_table": location.version_table})
+    refuse_newer(context.get_current_revision(), location)
     config = Config()
     config.set_main_option("script_location", _literal(Path(__file__).parent))
     config.set_main_option("path_separator", "newline")
