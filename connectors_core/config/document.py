@@ -27,7 +27,7 @@ def read_document(path: Path) -> dict[str, Any]:
         with path.open("rb") as stream:
             content = stream.read(MAX_FILE + 1)
     except FileNotFoundError:
-        cure = "connectors init writes one (connectors-host), --config names another"
+        cure = "connectors init, of connectors-host, writes one; --config names another"
         raise wrong("there is no such file", cure) from None
     except OSError as error:
         raise wrong(f"cannot be read: {error.strerror}") from None

@@ -85,5 +85,5 @@ def run(app: Starlette, listener: socket.socket, *, announcement: str) -> int:
         server.run(sockets=[listener])
     if server.started:
         return 0
-    complain(getattr(app.state, "startup_error", "the host cannot start"))
+    complain(f"error: {getattr(app.state, 'startup_error', 'the host cannot start')}")
     return 1

@@ -142,11 +142,13 @@ def test_serve_says_that_a_port_is_taken(tmp_path: Path) -> None:
     with running("serve", "--port", "0", cwd=tmp_path) as (_, url):
         done = connectors("serve", "--port", url.rpartition(":")[2], cwd=tmp_path)
     assert done.returncode == 1
-    assert "cannot listen" in done.stderr
+    assert "error: cannot listen" in done.stderr
 
 
 def test_a_port_that_is_none_is_wrong_usage(tmp_path: Path) -> None:
-    assert connectors("serve", "--port", "70000", cwd=tmp_path).returncode == 2
+    done = connectors("serve", "--port", "70000", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'70000' is no port" in done.stderr
 
 
 def configuration(tmp_path: Path, base_url: str) -> Configuration:

@@ -49,13 +49,13 @@ class Init:
         keys = configuration.with_name(KEY_FILE)
         present = [str(file) for file in (configuration, keys) if file.exists()]
         if present:
-            complain(f"{' and '.join(present)}: already there, nothing was written")
+            complain(f"error: {' and '.join(present)}: already there, nothing was written")
             return 1
         try:
             _write(keys, json.dumps(new_keys(), indent=2) + "\n")
             _write(configuration, CONFIGURATION)
         except OSError as error:
-            complain(f"{error.filename}: {error.strerror}")
+            complain(f"error: {error.filename}: {error.strerror}")
             return 1
         tell(f"wrote {configuration} and {keys}")
         tell(f"next: add a connector to {configuration}, then run: connectors serve")

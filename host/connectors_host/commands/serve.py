@@ -43,7 +43,7 @@ class Serve:
         try:
             listener = listen(arguments.host, port)
         except OSError as error:
-            complain(f"cannot listen on {arguments.host} port {port}: {error.strerror}")
+            complain(f"error: cannot listen on {arguments.host} port {port}: {error.strerror}")
             return 1
         with listener:
             if arguments.port is not None:
@@ -77,10 +77,9 @@ def _is_local(configuration: Configuration) -> bool:
 
 
 def _port(value: str) -> int:
-    port = int(value)
-    if not 0 <= port <= 65535:
-        raise ValueError
-    return port
+    if not (value.isdecimal() and value.isascii() and int(value) <= 65535):
+        raise argparse.ArgumentTypeError(f"{value!r} is no port, which is 0 to 65535")
+    return int(value)
 
 
 command = Serve()

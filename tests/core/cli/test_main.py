@@ -222,7 +222,7 @@ def test_the_configuration_file_is_named_or_in_the_environment_or_here(
 ) -> None:
     code, _, err = run("check")
     assert code == 1
-    assert "connectors.toml: there is no such file (connectors init writes one" in err
+    assert "connectors.toml: there is no such file (connectors init, of connectors-host, writes one;" in err
     for name in ("environment", "before", "after"):
         (tmp_path / f"{name}.toml").write_text("")
     monkeypatch.setenv("CONNECTORS_CONFIG", "environment.toml")
