@@ -223,11 +223,11 @@ async def test_a_session_ends_when_its_time_is_over(make: Make, provider: Provid
 
 
 async def test_an_access_token_of_the_provider(
-    make: Make, provider: Provider, settings: dict[str, Any], tmp_path: Any
+    make: Make, provider: Provider, settings: dict[str, Any]
 ) -> None:
     acme = settings["connectors"]["acme"] | {"token_storage": True}
     keys = Keyring({"key-1": b"1" * 32})
-    client = await make(connectors={"acme": acme}, database=f"sqlite:///{tmp_path}/app.db", keys=keys)
+    client = await make(connectors={"acme": acme}, keys=keys)
     with pytest.raises(Refused):
         await client.getAccessToken()
     await client.handle_sign_in_callback(await answer(provider, await client.sign_in(CALLBACK)))

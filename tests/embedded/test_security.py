@@ -70,11 +70,11 @@ async def test_a_callback_comes_too_late(running: Running) -> None:
     assert SESSION not in browser.cookies
 
 
-@pytest.mark.parametrize("return_to", ["//evil.example", "https://evil.example/", "/auth/sign-out"])
-async def test_nobody_is_sent_elsewhere(running: Running, return_to: str) -> None:
-    refused = await running.browser().begin(return_to=return_to)
-    assert (refused.status_code, await code_of(refused)) == (400, "invalid_request")
-    assert "evil.example" not in refused.text
+async def test_nobody_is_sent_elsewhere(running: Running) -> None:
+    for return_to in ("//evil.example", "https://evil.example/", "/auth/sign-out"):
+        refused = await running.browser().begin(return_to=return_to)
+        assert (refused.status_code, await code_of(refused)) == (400, "invalid_request"), return_to
+        assert "evil.example" not in refused.text
 
 
 async def test_a_repeated_return_to_is_refused(running: Running) -> None:
@@ -178,38 +178,36 @@ async def test_an_account_is_not_switched_by_a_second_tab(running: Running) -> N
     assert (await browser.user())["claims"]["name"] == "Alice Example"
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site", None])
-async def test_another_site_cannot_sign_anybody_out_by_get(running: Running, site: str | None) -> None:
+async def test_another_site_cannot_sign_anybody_out_by_get(running: Running) -> None:
     browser = running.browser()
     await browser.sign_in()
-    asked = await browser.get("/auth/sign-out", headers={"Sec-Fetch-Site": site})
-    assert asked.status_code == 200
-    assert "You are signed in as Alice Example" in asked.text
-    assert '<form method="post" action="/auth/sign-out">' in asked.text
-    assert (await browser.user())["isAuthenticated"] is True
+    for site in ("cross-site", "same-site", None):
+        asked = await browser.get("/auth/sign-out", headers={"Sec-Fetch-Site": site})
+        assert (asked.status_code, site) == (200, site)
+        assert "You are signed in as Alice Example" in asked.text
+        assert '<form method="post" action="/auth/sign-out">' in asked.text
+        assert (await browser.user())["isAuthenticated"] is True
     answered = await browser.post("/auth/sign-out", headers={"Origin": "https://app.test"})
     assert answered.status_code == 303
     assert not browser.cookies
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site", "Origin": "https://app.test"},
-        {"Sec-Fetch-Site": None, "Origin": "https://evil.example"},
-        {"Sec-Fetch-Site": None, "Origin": "null"},
-        {"Sec-Fetch-Site": None},
-    ],
+OTHER_SITES: tuple[dict[str, str | None], ...] = (
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "https://app.test"},
+    {"Sec-Fetch-Site": None, "Origin": "https://evil.example"},
+    {"Sec-Fetch-Site": None, "Origin": "null"},
+    {"Sec-Fetch-Site": None},
 )
-async def test_another_site_cannot_sign_anybody_out_by_post(
-    running: Running, headers: dict[str, str | None]
-) -> None:
+
+
+async def test_another_site_cannot_sign_anybody_out_by_post(running: Running) -> None:
     browser = running.browser()
     await browser.sign_in()
-    refused = await browser.post("/auth/sign-out", headers=headers)
-    assert (refused.status_code, await code_of(refused)) == (403, "csrf_failed")
-    assert (await browser.user())["isAuthenticated"] is True
+    for headers in OTHER_SITES:
+        refused = await browser.post("/auth/sign-out", headers=headers)
+        assert (refused.status_code, await code_of(refused)) == (403, "csrf_failed"), headers
+        assert (await browser.user())["isAuthenticated"] is True
 
 
 async def test_a_page_fetched_ahead_signs_nobody_out(running: Running) -> None:

@@ -84,8 +84,8 @@ def test_a_page_to_choose_carries_the_logos_and_localised_names(settings: dict[s
     assert f"<style>{STYLE}</style>" in page
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.integers() | st.booleans()))
-def test_what_is_sealed_opens_for_its_use_and_audience_alone(content: dict[str, Any]) -> None:
+@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.integers(), max_size=3))
+def test_what_is_sealed_opens_for_its_use_and_audience_alone(content: dict[str, int]) -> None:
     one, other = (Sealer(["a-fake-secret-of-more-than-32-bytes"], audience=name) for name in ("one", "other"))
     sealed = one.seal("session", content)
     assert one.unseal("session", sealed) == content
