@@ -19,9 +19,10 @@ KEPT = 3600.0
 SWEEP_MOST = 100
 KIND = "verification record"
 OTHERS_AT_URI = (
-    "SELECT connector FROM host_verification_records WHERE tenant = :tenant AND owner = :owner"
-    " AND redirect_uri = :redirect_uri AND connector <> :connector AND status = :pending"
-    " AND expires_at > :now AND names_itself * CAST(:names_itself AS INTEGER) = 0"
+    "SELECT connector FROM host_verification_records WHERE tenant = :tenant"
+    " AND redirect_uri = :redirect_uri AND connector <> :connector"
+    " AND names_itself * CAST(:names_itself AS INTEGER) = 0"
+    " AND expires_at > CASE status WHEN :pending THEN :now ELSE :known_since END"
 )
 
 
@@ -88,9 +89,10 @@ class Records:
     ) -> Record:
         """Keep a pending record for ten minutes. ``state`` is the client's own.
 
-        ``names_itself``: the provider says in its answer who it is. Of connectors that do not, one at a
-        time has pending records of an owner at a redirect URI: of several requests at once one is kept.
-        Raises UriTaken, StateTaken.
+        ``names_itself``: the provider says in its answer who it is. Of connectors that do not, one alone
+        serves a redirect URI, whosever the records are, or one provider could have another's code brought
+        to it, made for the challenge of somebody's record. It does while an answer is awaited, and as long
+        as it is known that one came; of several requests at once one is kept. Raises UriTaken, StateTaken.
         """
         now = self._clock()
         record = Record(
@@ -115,6 +117,7 @@ class Records:
             "connector": connector,
             "redirect_uri": redirect_uri,
             "pending": Status.PENDING.value,
+            "known_since": now - KEPT,
             "names_itself": int(names_itself),
             "now": now,
         }

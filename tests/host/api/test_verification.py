@@ -300,18 +300,19 @@ class TestRedirectUris:
         answer = await app.fetch("POST", "/api/verification/social", {**body, "redirectUri": OTHER_CALLBACK})
         assert answer.status_code == 201
 
-    @pytest.mark.parametrize("ended", ["verified", "expired"])
-    async def test_a_uri_is_free_for_another_when_no_answer_is_awaited_there(
-        self, app: App, page: Page, served: Running, ended: str
+    @pytest.mark.parametrize(("ended", "after"), [("verified", 4201), ("expired", 601)])
+    async def test_a_uri_is_free_for_another_when_it_is_long_out_of_use(
+        self, app: App, page: Page, served: Running, ended: str, after: float
     ) -> None:
+        body = {"connectorId": "posting", "redirectUri": CALLBACK}
         if ended == "verified":
             await app.verified()
         else:
             await app.begin()
-            served.clock.now += 601
+        for seconds, status in ((after - 2, 422), (2, 201)):
+            served.clock.now += seconds
             app = await page.token()
-        body = {"connectorId": "posting", "redirectUri": CALLBACK}
-        assert (await app.fetch("POST", "/api/verification/social", body)).status_code == 201
+            assert (await app.fetch("POST", "/api/verification/social", body)).status_code == status
 
     async def test_of_two_connectors_at_once_one_gets_the_uri(self, app: App) -> None:
         bodies = [{"connectorId": name, "redirectUri": CALLBACK} for name in ("acme", "posting")] * 3
@@ -322,14 +323,30 @@ class TestRedirectUris:
         assert len(got) == 1
         assert sorted(answer.status_code for answer in answers) == [201, 201, 201, 422, 422, 422]
 
-    async def test_who_only_begins_takes_no_uri_from_others(self, app: App, served: Running) -> None:
+    async def test_nobody_awaits_one_provider_where_another_person_awaits_another(
+        self, app: App, served: Running
+    ) -> None:
+        """Else the one provider could send Bob on to the other with the state of his record and the
+        challenge of Alice's, and hand her the code that the host brings it."""
         await app.begin()
         served.at_the_provider_sits(BOB)
         bob = await (await Page.signed_in(served)).token()
-        answer = await bob.fetch(
-            "POST", "/api/verification/social", {"connectorId": "posting", "redirectUri": CALLBACK}
-        )
-        assert answer.status_code == 201
+        body = {"connectorId": "posting", "redirectUri": CALLBACK}
+        assert (await bob.fetch("POST", "/api/verification/social", body)).status_code == 422
+
+    async def test_who_only_begins_takes_no_uri_from_where_others_come_back(
+        self, app: App, page: Page, served: Running
+    ) -> None:
+        await app.begin(connectorId="posting")
+        served.clock.now += 601
+        app = await page.token()
+        await app.verified()
+        served.at_the_provider_sits(BOB)
+        bob = await (await Page.signed_in(served)).token()
+        for connector, status in (("posting", 422), ("acme", 201)):
+            body = {"connectorId": connector, "redirectUri": CALLBACK}
+            answer = await bob.fetch("POST", "/api/verification/social", body)
+            assert answer.status_code == status
 
     async def test_connectors_that_send_iss_may_share(self, start_api: Open) -> None:
         running = await start_api()
