@@ -17,7 +17,8 @@ from connectors_core.stores import Database
 from ..api.bearer import LIFETIME, MAX_LENGTH, TYPE
 from ..sealing import hashed, new_value, seal, unseal
 from ..signing_key import ALGORITHM, SigningKey, verified
-from .grants import Grant, Grants
+from .grant import Grant
+from .grants import Grants
 
 KIND = "app token"
 SWEEP_MOST = 100

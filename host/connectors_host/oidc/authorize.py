@@ -16,6 +16,7 @@ from ..forms import MAX_FIELDS, read_body
 from ..host import Host, signs_in
 from ..sessions import Session
 from . import answers
+from .clients import client_of
 from .wanted import AuthorizationRefused, Wanted, read_request
 
 KEPT = "authorization request"
@@ -47,8 +48,10 @@ async def authorize(request: Request) -> Response:
 
 async def _decide(request: Request, host: Host, wanted: Wanted) -> Response:
     """Answer the application, or let the person sign in first."""
-    if wanted.client_id not in host.configuration.apps:
-        raise HostError("invalid_request", "client_id names no application of this host")
+    client = client_of(host, wanted.client_id)
+    if client is None or not client.check_redirect_uri(wanted.redirect_uri):
+        # What was kept may be older than the configuration.
+        raise HostError("invalid_request", "client_id and redirect_uri are no application's of this host")
     signed_in = await host.signed_in(request)
     session = signed_in[0] if signed_in else None
     if session is not None and _suffices(host, wanted, session):

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any
 
 from connectors_core.stores import Database, Row
 
 from ..sealing import hashed, new_value, seal, unseal
 from ..sessions import Session
+from .grant import Code, Grant, Refresh
 
 CODE_LIFETIME = 60.0
 """Seconds between the redirect and the token request. RFC 6749 §4.1.2 allows ten minutes."""
@@ -27,63 +27,7 @@ GRACE = 30.0
 """Seconds in which a spent refresh token brings the same successor again: for an answer that was lost,
 or two processes of one application that refresh at once."""
 SWEEP_MOST = 100
-OFFLINE = "offline_access"
 CODE, REFRESH = "code", "refresh token"
-
-
-class Refresh(StrEnum):
-    """What a refresh token is: the latest, the one before it within ``GRACE``, or one that is long spent."""
-
-    CURRENT = "current"
-    REPEATED = "repeated"
-    SPENT = "spent"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """What a person's sign-in gave an application. Times in seconds since the epoch."""
-
-    id: str = field(repr=False)
-    client_id: str
-    owner: str
-    connector: str
-    scope: tuple[str, ...]
-    sid: str = field(repr=False)
-    auth_time: float
-    created_at: float
-    expires_at: float
-
-    @property
-    def offline(self) -> bool:
-        """Whether it outlives the session. OpenID Connect Core §11."""
-        return OFFLINE in self.scope
-
-    def session(self) -> Session:
-        """What stands for the person where no browser's session does; no cookie opens it."""
-        return Session(
-            id=f"grant {self.id}",
-            owner=self.owner,
-            connector=self.connector,
-            authenticated_at=self.auth_time,
-            created_at=self.created_at,
-            last_seen_at=self.created_at,
-            expires_at=self.expires_at,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
-    """An authorization code that was found, and what its redemption is held against.
-
-    One that was used has no ``session_id``.
-    """
-
-    grant: Grant
-    code: str = field(repr=False)
-    redirect_uri: str
-    code_challenge: str = field(repr=False)
-    nonce: str | None = field(repr=False)
-    session_id: str = field(repr=False)
 
 
 COLUMNS = "client_id, owner, connector, scope, sid, auth_time, created_at, expires_at"

@@ -10,7 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from ..signing_key import ALGORITHM, verified
-from .grants import Grant
+from .grant import Grant
 
 TYPE = "JWT"
 LIFETIME = 3600

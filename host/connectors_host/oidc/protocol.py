@@ -27,7 +27,7 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload  # type: ignore[i
 from authlib.oauth2.rfc7636 import CodeChallenge  # type: ignore[import-untyped]
 
 from .clients import Client
-from .grants import Code, Grant
+from .grant import Code, Grant
 
 CHALLENGE_LENGTH = 43
 """Characters of a SHA-256 digest. RFC 7636 §4.2."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from .grants import OFFLINE
+from .grant import OFFLINE
 
 OPENID = "openid"
 IDENTITIES = "identities"

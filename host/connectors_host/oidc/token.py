@@ -18,7 +18,7 @@ from ..host import Host
 from . import id_tokens, protocol, scopes
 from .answers import as_json, issuer_of, read_parameters
 from .clients import Client, authenticated
-from .grants import Grant, Refresh
+from .grant import Grant, Refresh
 
 
 @as_json

@@ -79,6 +79,19 @@ async def test_a_request_is_kept_for_half_an_hour(shop: App, served: Running) ->
     assert (await browser.get(query["return_to"])).status_code == 400
 
 
+async def test_a_kept_request_leads_nowhere_that_the_file_no_longer_names(
+    shop: App, served: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = served.browser()
+    _, query = to_the_page(await shop.ask(browser))
+    await browser.sign_in()
+    known = served.host.configuration.apps
+    changed = known["shop"].model_copy(update={"redirect_uris": ("https://shop.test/moved",)})
+    monkeypatch.setattr(type(served.host.configuration), "apps", {**known, "shop": changed})
+    answer = await browser.get(query["return_to"])
+    assert (answer.status_code, "location" in answer.headers) == (400, False)
+
+
 async def test_who_comes_back_without_signing_in_is_asked_again(shop: App, served: Running) -> None:
     browser = served.browser()
     _, query = to_the_page(await shop.ask(browser))

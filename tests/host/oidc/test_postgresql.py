@@ -40,6 +40,12 @@ async def test_a_grant_goes_all_the_way_over_two_hosts(start: Start, canary: Can
     assert (await there.refresh(successor)).status_code == 200
     assert (await shop.redeem(code)).json()["error"] == "invalid_grant"
     assert (await there.get("/oidc/me", tokens["access_token"])).status_code == 401
+    code = await shop.code(browser)
+    for answer in await asyncio.gather(*(app.redeem(code) for app in (shop, there) * 3)):
+        if answer.status_code == 200:
+            assert (await there.get("/oidc/me", answer.json()["access_token"])).status_code == 401
+    rows = await one.host.hub.database.fetch("SELECT code_used_at FROM host_grants")
+    assert rows == []
     again = await shop.tokens(browser)
     await one.host.sessions.end_all((await browser.user())["claims"]["sub"])
     assert (await there.refresh(again["refresh_token"])).json()["error"] == "invalid_grant"
