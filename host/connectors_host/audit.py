@@ -27,6 +27,8 @@ RETENTION = 90 * 86400.0
 """Seconds that a fact is kept."""
 SWEEP_MOST = 100
 """Facts too old to keep that one write removes at most."""
+STRANGERS = 60
+"""Facts by nobody about nobody, as anybody's requests can cause, that one process writes in a minute."""
 LEFT_OUT = frozenset({"authorization.completed", "token.refreshed", "token.refresh_failed"})
 """Events that say what others say too, or nothing of a person's doing."""
 
@@ -59,6 +61,23 @@ class Trail:
         self._database = database
         self._clock = clock
         self._tenant = tenant
+        self._minute, self._strangers = 0.0, 0
+
+    def bounded(self, facts: Sequence[Fact]) -> list[Fact]:
+        """``facts`` of one request, without those of strangers beyond ``STRANGERS`` a minute."""
+        minute = self._clock() // 60
+        if minute != self._minute:
+            self._minute, self._strangers = minute, 0
+        kept = []
+        for fact in facts:
+            if fact.owner is None and not fact.actor:
+                self._strangers += 1
+                if self._strangers == STRANGERS + 1:
+                    log.warning("no more facts of strangers are in the audit trail for this minute")
+                if self._strangers > STRANGERS:
+                    continue
+            kept.append(fact)
+        return kept
 
     async def write(self, facts: Sequence[Fact]) -> None:
         """Add ``facts``, all or none. Raises StorageError."""
@@ -116,7 +135,8 @@ class Heard:
     async def write(self) -> None:
         """Write what was heard. Raises StorageError, and then it is heard still."""
         events = list(self._events)
-        await self.trail.write([_fact(event, self.actor) for event in events])
+        facts = [_fact(event, self.actor) for event in events]
+        await self.trail.write(facts if self.onward is None else self.trail.bounded(facts))
         del self._events[: len(events)]
 
     def end(self) -> None:

@@ -67,6 +67,19 @@ async def test_what_is_refused_is_written_too(start: Start) -> None:
     ]
 
 
+async def test_strangers_fill_no_database(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "STRANGERS", 3)
+    stranger = running.browser()
+    stranger.cookies["__Host-connectors-transaction"] = "of-nobody"
+    for _ in range(2):
+        for _ in range(5):
+            await stranger.get("/callback/acme", query={"state": "x" * 43, "code": "y"})
+        await running.browser().sign_in()
+        running.clock.now += 60
+    written = [kind for kind, _ in await trail(running)]
+    assert (written.count("authorization.failed"), written.count("sign_in.completed")) == (6, 2)
+
+
 async def test_linking_unlinking_and_leaving(start: Start) -> None:
     running = await start()
     browser = running.browser()
