@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TypeVar
 
@@ -24,13 +25,15 @@ from connectors_core.grants import GrantRef, GrantState, InactiveReason, Lease, 
 from connectors_core.profile import IdentityKey
 from connectors_core.storage.database import open_database
 from connectors_core.storage.memory_tokens import MemoryTokenStore
-from connectors_core.storage.migrations import prepare
+from connectors_core.storage.migrations import prepare, upgrade
 from connectors_core.storage.sql import SqlStores
+from connectors_core.storage.sqlite import SqliteDatabase
 from connectors_core.stores import Identity
 from connectors_core.tokens import TokenSet
 from connectors_core.vault import Keyring, Vault, record
 from connectors_core.vault.key_states import KeyStates
 from connectors_core.vault.rows import SqlSealedRows
+from tests.postgres_server import driver, postgres_server
 
 T = TypeVar("T")
 TTL = 15.0
@@ -60,15 +63,18 @@ class Subject:
 
 
 class SealedSubject(Subject):
-    def __init__(self) -> None:
+    """``url`` names a database whose schema is there. Time is the example's also where hosts share one."""
+
+    def __init__(self, url: str) -> None:
         super().__init__()
-        self.database = open_database("sqlite://")
+        self.database = open_database(url)
         self.keys = Keyring({"k1": b"1" * 32, "k2": b"2" * 32})
         self.rows = SqlSealedRows(self.database)
         self.run(self.begin())
 
     async def begin(self) -> None:
-        await prepare(self.database)
+        if isinstance(self.database, SqliteDatabase):
+            await prepare(self.database)
         states = KeyStates(self.database)
         await states.begin(self.keys, now=0.0)
         self.store = Vault(self.rows, self.keys, states)
@@ -275,13 +281,21 @@ def machine(subject: Subject) -> type[RuleBasedStateMachine]:
     return Holders
 
 
-@pytest.fixture(params=[Subject, SealedSubject], ids=["memory", "sealed"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
-    made = request.param()
-    yield made
-    if isinstance(made, SealedSubject):
-        made.run(made.database.aclose())
-    made.runner.close()
+    with ExitStack() as stack:
+        if request.param == "memory":
+            made = Subject()
+        elif request.param == "sqlite":
+            made = SealedSubject("sqlite://")
+        else:
+            driver()
+            upgrade(url := stack.enter_context(postgres_server()))
+            made = SealedSubject(url)
+        yield made
+        if isinstance(made, SealedSubject):
+            made.run(made.database.aclose())
+        made.runner.close()
 
 
 def test_no_order_of_events_loses_or_revives_a_grant(subject: Subject) -> None:
