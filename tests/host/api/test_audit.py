@@ -200,11 +200,12 @@ async def _call(function: Any) -> None:
 
 
 def _between(running: Running) -> audit.Heard:
-    found = [
-        each.kwargs["observer"].between for each in running.app.user_middleware if "observer" in each.kwargs
+    (observer,) = [
+        each.kwargs["observer"] for each in running.app.user_middleware if "observer" in each.kwargs
     ]
-    assert isinstance(found[0], audit.Heard)
-    return found[0]
+    assert isinstance(observer, audit.Observer)
+    assert observer.between is not None
+    return observer.between
 
 
 async def test_what_a_request_left_behind_is_written_when_it_comes(running: Running) -> None:
