@@ -12,7 +12,6 @@ from connectors_core import (
     ConfigurationError,
     ConnectorEntry,
     ConnectorError,
-    EndsSession,
     Hub,
     Problem,
     Purpose,
@@ -20,9 +19,9 @@ from connectors_core import (
 from connectors_core.errors import StateMismatch
 from connectors_core.sync import Face
 
+from .leaving import kept_hint, provider_sign_out
 from .refusals import Refused
 from .sealing import Sealer
-from .service import HINT
 from .settings import Connectors, secret_problems, signing_in
 from .storage import MemoryStorage, Storage
 from .users import Claims, User, owner_of, sealed_user, unsealed_user
@@ -125,10 +124,7 @@ class Client:
             )
         )
         owner = await owner_of(hub, completed, self._sign_up)
-        hint = ""
-        if completed.tokens.id_token and isinstance(entry.connector, EndsSession):
-            data = {"id_token": completed.tokens.id_token}
-            hint = await settle(hub.put_handle(HINT, data, lifetime=self._lifetime))
+        hint = await kept_hint(hub, entry, completed, lifetime=self._lifetime)
         user = User.signed_in(completed, owner=owner, now=self._now(), lifetime=self._lifetime, hint=hint)
         await settle(self._storage.delete(PENDING))
         await settle(self._storage.set(SESSION, sealed_user(self._sealer, SESSION, user)))
@@ -141,20 +137,15 @@ class Client:
         await settle(self._storage.delete(SESSION))
         onward = post_logout_redirect_uri or "/"
         entry = next((e for e in self._entries if user and e.id == user.connector), None)
-        if user is None or entry is None or not isinstance(entry.connector, EndsSession):
+        if user is None or entry is None:
             return onward
         try:
             hub = await self._hub()
-            kept = await settle(hub.take_handle(HINT, user.hint)) if user.hint else None
-            uri = await settle(
-                hub.end_session_uri(
-                    entry.id,
-                    id_token_hint=kept["id_token"] if kept else None,
-                    post_logout_redirect_uri=post_logout_redirect_uri,
-                )
-            )
         except ConnectorError:  # an outage must not keep anyone signed in
             return onward
+        uri = await provider_sign_out(
+            hub, entry, user.hint, post_logout_redirect_uri=post_logout_redirect_uri
+        )
         return uri or onward
 
     async def user(self) -> User | None:

@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from connectors_core import ConnectorEntry, ConnectorError, EndsSession, Purpose
+from connectors_core import ConnectorEntry, ConnectorError, Purpose
 from connectors_core.flow import Completed
 
 from . import pages
+from .leaving import kept_hint, provider_sign_out
 from .messages import Answer, Cookie, Request
 from .refusals import Refused, failure
 from .return_to import ReturnToRefused, check_return_to
@@ -29,8 +30,6 @@ POSTED = "embedded-callback"
 """The kind of handle that keeps posted parameters."""
 POSTED_LIFETIME = 60.0
 """Seconds between the POST and the GET that follows it."""
-HINT = "embedded-hint"
-"""The kind of handle that keeps an ID token for the provider's sign-out."""
 _METHODS = {"callback": ("GET", "POST"), "sign_out": ("GET", "POST")}
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Accept, Cookie"}
 
@@ -158,9 +157,8 @@ class Service:
         owner = await owner_of(hub, completed, self.settings.sign_up)
         now, lifetime = self.settings.clock(), self.settings.session_lifetime
         hint = ""
-        if completed.tokens.id_token and self._ends_session(entry):
-            data = {"id_token": completed.tokens.id_token}
-            hint = await settle(hub.put_handle(HINT, data, lifetime=lifetime))
+        if self.settings.provider_sign_out:
+            hint = await kept_hint(hub, entry, completed, lifetime=lifetime)
         user = User.signed_in(completed, owner=owner, now=now, lifetime=lifetime, hint=hint)
         cookie = self._cookie(SESSION, sealed_user(self._sealer, "session", user), lifetime)
         return _redirect(str(completed.data.get("return_to") or "/"), cookies=(cookie,))
@@ -188,34 +186,16 @@ class Service:
             return _page(page, referrer="same-origin")
         if request.method == "POST" and not request.is_from(self.settings.base_url):
             raise Refused("csrf_failed", "Sec-Fetch-Site or Origin does not name this site")
-        leaving = await self._provider_sign_out(hub, user) if user else None
+        leaving = None
+        entry = self._entries.get(user.connector) if user else None
+        if user and entry and self.settings.provider_sign_out:
+            onward = self.settings.base_url + self.settings.after_sign_out
+            leaving = await provider_sign_out(hub, entry, user.hint, post_logout_redirect_uri=onward)
         gone = (self._cookie(SESSION, "", 0), self._cookie(TRANSACTION, "", 0))
         if request.method == "POST" and not request.wants_page:
             said = json.dumps({"isAuthenticated": False, "continue": leaving})
             return Answer(body=said, media_type="application/json", headers=_HEADERS, cookies=gone)
         return _redirect(leaving or self.settings.after_sign_out, status=303, cookies=gone)
-
-    async def _provider_sign_out(self, hub: Any, user: User) -> str | None:
-        """Where the provider ends its own session; None where it does not, or cannot say."""
-        entry = self._entries.get(user.connector)
-        if entry is None or not self._ends_session(entry):
-            return None
-        try:
-            kept = await settle(hub.take_handle(HINT, user.hint)) if user.hint else None
-            uri: str | None = await settle(
-                hub.end_session_uri(
-                    entry.id,
-                    id_token_hint=kept["id_token"] if kept else None,
-                    post_logout_redirect_uri=self.settings.base_url + self.settings.after_sign_out,
-                )
-            )
-        except ConnectorError as error:  # an outage must not keep anyone signed in
-            log.warning("connector %s cannot end its session: %s", entry.id, error.code)
-            return None
-        return uri
-
-    def _ends_session(self, entry: ConnectorEntry) -> bool:
-        return self.settings.provider_sign_out and isinstance(entry.connector, EndsSession)
 
     # Who
 
