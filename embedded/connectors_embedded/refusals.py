@@ -62,12 +62,15 @@ class Failure:
     return_to: str | None = None
 
     def problem(self) -> dict[str, object]:
-        """The body of an ``application/problem+json`` answer. RFC 9457 §3."""
+        """The body of an ``application/problem+json`` answer. RFC 9457 §3.
+
+        What is not the caller's doing is for the log alone: it may name hosts and files.
+        """
         return {
             "type": f"urn:connectors:error:{self.code}",
             "title": self.title,
             "status": self.status,
-            "detail": self.detail,
+            "detail": self.detail if self.status < 500 else self.title,
             "code": self.code,
         }
 

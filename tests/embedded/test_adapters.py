@@ -398,15 +398,19 @@ async def test_an_outage_of_the_database_or_the_provider_keeps_nobody_signed_in(
 
 
 @pytest.mark.parametrize("start", ["flask", "django"], indirect=True)
-async def test_a_database_that_is_not_there_is_a_page_that_says_so(
-    running: Running, monkeypatch: pytest.MonkeyPatch
+async def test_a_database_that_is_not_there_is_a_page_that_says_so_and_not_where(
+    running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def down(*_: Any, **__: Any) -> None:
-        raise StorageError("the database is away")
+        raise StorageError("there is no /srv/app.db")
 
     monkeypatch.setattr(Hub, "__aenter__", down)
     answer = await running.browser().begin()
     assert (answer.status_code, "temporarily_unavailable" in answer.text) == (503, True)
+    told = await running.browser().get("/auth/sign-in", headers=PROGRAM)
+    assert told.json()["detail"] == "Temporarily unavailable"
+    assert "/srv/app.db" not in answer.text + told.text
+    assert caplog.text.count("/srv/app.db") == 2
 
 
 @pytest.mark.parametrize("start", ["django"], indirect=True)
