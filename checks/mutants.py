@@ -60,10 +60,10 @@ PATIENCE = 120
 """Seconds after which a mutant that never ends counts as noticed."""
 
 EQUIVALENT: dict[str, str] = {
-    "access.access:Access._answer:isinstance(error, ConnectorError)": (
+    "access.access:Access.token:judged is Freshness.SPENT": "the refresh says the same at its first look",
+    "access.flights:Flights.answer:isinstance(error, ConnectorError)": (
         "the result raises the same error, with a traceback that grows"
     ),
-    "access.access:Access.token:judged is Freshness.SPENT": "the refresh says the same at its first look",
     "oauth2.client_auth:_json_object:not isinstance(value, dict)": "what begins with a brace is an object",
     "oauth2.client_auth:_read_pem:raise ValueError": "without a key the next line raises the same",
     "oauth2.connector:OAuth2Connector.endpoint:url is None": "None is no URL: the next check says the same",

@@ -1,4 +1,4 @@
-"""The table of refreshes under way, and what a call gets from it."""
+"""What a call gets: what is stored where it serves, else what a refresh brings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from contextlib import suppress
 
 from ..connector import Connector, Refreshes
 from ..errors import (
-    ConnectorError,
     ConnectorMisconfigured,
     ReauthorizationRequired,
     ScopeRequired,
@@ -23,11 +22,10 @@ from ..errors import (
 )
 from ..events import Event
 from ..grants import TOUCH_EVERY, GrantState, InactiveReason, StoredGrant
-from .breaker import Breaker
-from .flight import Flight, Surroundings, contained
+from .flight import Surroundings
+from .flights import Flights, Place
 from .freshness import Freshness, freshness, skew
 from .held import Held, is_of, opened_of
-from .refresh import refresh
 from .rotation import Rotation
 from .timing import Timing, uptime
 from .token import AccessToken
@@ -40,9 +38,6 @@ MOST_TOO_SHORT = 4096
 
 YOUNG = 30.0
 """Seconds after a refresh in which an API's refusal does not bring about another."""
-
-Place = tuple[asyncio.AbstractEventLoop, str, str]
-"""A loop, a tenant and an identity."""
 
 PASSING = (TemporarilyUnavailable, ConnectorMisconfigured, StorageError, VaultError)
 """Failures that say nothing of the grant: a token that still lives is served."""
@@ -68,10 +63,7 @@ class Access:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self.timing = timing or Timing()
-        self._draining = False
-        self._flights: dict[Place, Flight] = {}
         self._notes: dict[Place, asyncio.Task[None]] = {}
-        self._breakers: dict[tuple[str, str], Breaker] = {}
         self._too_short: dict[tuple[str, str], float] = {}
         self._around = Surroundings(
             clock=clock,
@@ -81,8 +73,9 @@ class Access:
             observe=observe,
             timing=self.timing,
             holder=f"{os.getpid()}-{uuid.uuid4().hex[:12]}",
-            draining=lambda: self._draining,
+            draining=lambda: self._flights.draining,
         )
+        self._flights = Flights(self._around)
 
     async def token(
         self,
@@ -132,12 +125,12 @@ class Access:
             self._check_lifetime(held, stored.state, min_ttl)
             give_up_at = give_up_at or self._around.uptime() + self.timing.patience
             try:
-                flight = self._flight(held, stored.state, give_up_at)
+                flight = self._flights.join(held, stored.state, give_up_at)
                 if judged is Freshness.STALE or (
                     judged is Freshness.DUE and self._held_back(held, stored.state)
                 ):
                     return self._serve(held, stored)
-                renewed = await self._answer(flight, give_up_at)
+                renewed = await self._flights.answer(flight, give_up_at)
             except PASSING:
                 if judge() is Freshness.UNFIT:
                     raise
@@ -170,27 +163,21 @@ class Access:
         if judged in (Freshness.FRESH, Freshness.SPENT):
             return False
         give_up_at = self._around.uptime() + self.timing.patience
-        await self._answer(self._flight(held, state, give_up_at), give_up_at)
+        await self._flights.answer(self._flights.join(held, state, give_up_at), give_up_at)
         return True
 
     def rests(self, held: Held) -> bool:
         """Tell whether the connector is not to be asked for anybody at the moment, after failures."""
-        breaker = self._breakers.get((held.tenant, held.connector.connector_id))
-        return breaker is not None and breaker.wait(self._around.uptime()) > 0
+        return self._flights.breaker_of(held).wait(self._around.uptime()) > 0
 
     async def drain(self, timeout: float | None = None) -> bool:
         """Begin no refresh any more and wait for those of this loop; those that only wait give up.
 
         After ``timeout`` seconds the rest is cancelled: False then.
         """
-        self._draining = True
         loop = asyncio.get_running_loop()
-        tasks = [
-            flight.task
-            for (where, _, _), flight in list(self._flights.items())
-            if where is loop and flight.task is not None
-        ]
-        tasks += [task for (where, _, _), task in list(self._notes.items()) if where is loop]
+        notes = [task for (where, _, _), task in list(self._notes.items()) if where is loop]
+        tasks = [*self._flights.last(), *notes]
         if not tasks:
             return True
         _, left = await asyncio.wait(tasks, timeout=timeout)
@@ -199,56 +186,6 @@ class Access:
         if left:
             await asyncio.wait(left)
         return not left
-
-    def _flight(self, held: Held, state: GrantState, until: float) -> Flight:
-        loop = asyncio.get_running_loop()
-        key = (loop, held.tenant, held.identity)
-        flight = self._flights.get(key)
-        if flight is None:
-            if self._draining:
-                raise TemporarilyUnavailable(retry_after=1.0)
-            flight = Flight(held=held, since=state, until=until, answer=loop.create_future())
-            # A refresh that nobody waits for may fail without anybody asking why.
-            flight.answer.add_done_callback(lambda answer: answer.cancelled() or answer.exception())
-            self._flights[key] = flight
-            flight.task = loop.create_task(self._fly(key, flight))
-            # A task that is cancelled before its first step runs no ``finally``.
-            flight.task.add_done_callback(lambda _: self._landed(key, flight))
-        flight.until = max(flight.until, until)
-        return flight
-
-    async def _fly(self, key: Place, flight: Flight) -> None:
-        held, answer = flight.held, flight.answer
-        at_fault = (held.tenant, held.connector.connector_id)
-        breaker = self._breakers.get(at_fault)
-        if breaker is None:
-            breaker = self._breakers[at_fault] = Breaker(self.timing, self._around.draw)
-        try:
-            stored = await refresh(flight, breaker, self._around)
-            if not answer.done():
-                answer.set_result(stored)
-        except Exception as error:
-            if not answer.done():
-                answer.set_exception(contained(error, held))
-        finally:
-            self._landed(key, flight)
-
-    def _landed(self, key: Place, flight: Flight) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
-        if not flight.answer.done():
-            flight.answer.set_exception(TemporarilyUnavailable(retry_after=1.0))
-
-    async def _answer(self, flight: Flight, give_up_at: float) -> StoredGrant:
-        if not flight.answer.done():
-            left = give_up_at - self._around.uptime()
-            await asyncio.wait([flight.answer], timeout=max(0.0, left))
-        if not flight.answer.done():
-            raise TemporarilyUnavailable(retry_after=1.0)
-        error = flight.answer.exception()
-        if isinstance(error, ConnectorError):
-            raise error.with_traceback(None)
-        return flight.answer.result()
 
     def _serve(self, held: Held, stored: StoredGrant) -> AccessToken:
         state, tokens = stored.state, stored.tokens

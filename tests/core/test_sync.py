@@ -156,7 +156,9 @@ def test_closing_takes_the_signal_handler_back(tmp_path):
 
 def test_the_handler_that_was_there_is_called_after_the_drain():
     told = []
-    before = signal.signal(signal.SIGTERM, lambda *_: told.append(hub._behind._shared.access._draining))
+    before = signal.signal(
+        signal.SIGTERM, lambda *_: told.append(hub._behind._shared.access._flights.draining)
+    )
     try:
         with sync.Hub(Registry()) as hub:
             hub._loop.call(access_of, hub._behind._shared)

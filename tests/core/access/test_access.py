@@ -585,7 +585,7 @@ async def test_no_connector_is_shown_the_refresh_token_of_another(
     with pytest.raises(ReauthorizationRequired) as caught:
         await world.run(access.token(held))
     assert caught.value.reason == "connector_changed"
-    flight = access._flight(held, state, world.now + 20)
+    flight = access._flights.join(held, state, world.now + 20)
     with pytest.raises(ReauthorizationRequired):
         await world.run(asyncio.shield(flight.answer))
     assert connector.seen.asked == []
