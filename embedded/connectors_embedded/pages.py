@@ -14,10 +14,11 @@ from connectors_core.hub import Logo
 from .refusals import Failure
 
 STYLE = (
-    "body{font:1rem/1.5 system-ui,sans-serif;color-scheme:light dark;max-width:24rem;margin:15vh auto;"
+    ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:24rem;margin:15vh auto;"
     "padding:0 1rem}h1{font-size:1.5rem}a.button,button{display:flex;gap:.75rem;align-items:center;"
     "box-sizing:border-box;width:100%;margin:.75rem 0;padding:.75rem 1rem;border:1px solid GrayText;"
     "border-radius:.5rem;font:inherit;color:inherit;background:none;text-decoration:none;cursor:pointer}"
+    "img{display:block}"
 )
 _DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 # form-action is left out: browsers hold it against the redirect to the provider's own sign-out.
@@ -57,11 +58,19 @@ def name_of(entry: ConnectorEntry) -> str:
 
 
 def _logo(entry: ConnectorEntry) -> str:
-    logo = entry.logo()
+    light, dark = (_data(entry.logo(dark=wanted)) for wanted in (False, True))
+    if not light:
+        return ""
+    source = ""
+    if dark not in ("", light):
+        source = f'<source media="(prefers-color-scheme: dark)" srcset="{dark}">'
+    return f'<picture>{source}<img alt="" width="24" height="24" src="{light}"></picture>'
+
+
+def _data(logo: Logo | str | None) -> str:
     if not isinstance(logo, Logo) or len(logo.content) > MAX_LOGO:
         return ""
-    content = base64.b64encode(logo.content).decode()
-    return f'<img alt="" width="24" height="24" src="data:{logo.media_type};base64,{content}">'
+    return f"data:{logo.media_type};base64,{base64.b64encode(logo.content).decode()}"
 
 
 def _page(heading: str, content: str) -> str:

@@ -78,6 +78,8 @@ def test_a_page_to_choose_carries_the_logos_and_localised_names(settings: dict[s
     page = sign_in_page(made.entries, "/auth/sign-in", None)
     assert page.index("Continue with アクメ") < page.index("Continue with Google")
     assert page.count('src="data:image/svg+xml;base64,') == 2
+    dark = 'media="(prefers-color-scheme: dark)" srcset="data:image/svg+xml;base64,'
+    assert page.count(dark) == sum(entry.logo() != entry.logo(dark=True) for entry in made.entries) > 0
     assert hashlib.sha256(STYLE.encode()).digest() == base64.b64decode(
         POLICY.split("sha256-")[1].split("'")[0]
     )
