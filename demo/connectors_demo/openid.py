@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -52,7 +53,8 @@ class ProviderFailed(Exception):
 
 
 def run_demo(port: int | None) -> int:
-    """Serve until Ctrl-C; return the exit code."""
+    """Serve until Ctrl-C or SIGTERM; return the exit code. The provider ends in any case."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         listener = _listen(port)
     except OSError as error:
