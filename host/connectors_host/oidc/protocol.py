@@ -31,7 +31,6 @@ from .grant import Code, Grant
 
 CHALLENGE_LENGTH = 43
 """Characters of a SHA-256 digest. RFC 7636 §4.2."""
-MAX_NONCE = 2048
 
 
 class InvalidTargetError(OAuth2Error):  # type: ignore[misc]
