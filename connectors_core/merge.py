@@ -32,8 +32,8 @@ def merge(
       pair they are: a caller who needs the wider scopes would otherwise lose them to a person who
       only signed in, and the narrower token can do nothing that the wider cannot.
     - A refresh token that is past its time is none, where anything but its own refresh comes.
-    - What a step-up brought is kept: the person was asked for just these scopes. Where it brings no
-      refresh token the old one stays, and with it what that covers.
+    - What incremental authorization brought is kept: the person was asked for just these scopes.
+      Where it brings no refresh token the old one stays, and with it what that covers.
     """
     new = _plain(new)
     if previous is None or occasion is Occasion.FIRST or (reason is not None and reason not in ALIVE):
