@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Address = IPv4Address | IPv6Address
 
+CURE = "name it in private_hosts of the connector, or set allow_private_network in development"
+
 _IPV4: Mapping[IPv4Network, str] = {
     IPv4Network(network): source
     for network, source in {
@@ -153,4 +155,4 @@ class AddressGuard:
         reason = why_not_public(literal)
         if not reason or self.lists(name) or any(literal in network for network in self.networks):
             return ""
-        return f"is not public ({reason})"
+        return f"is not public ({reason}); {CURE}"

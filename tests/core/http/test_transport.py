@@ -159,7 +159,10 @@ async def test_a_name_that_leads_to_a_private_address_is_refused_without_naming_
     async with sending(resolver=Resolver(["10.11.12.13"])) as sender:
         with pytest.raises(AddressRefused) as failure:
             await send(sender, "GET", "https://idp.example/path?code=fake-code")
-    assert str(failure.value) == "idp.example is not public (private use, RFC 1918)"
+    assert str(failure.value) == (
+        "idp.example is not public (private use, RFC 1918);"
+        " name it in private_hosts of the connector, or set allow_private_network in development"
+    )
     assert failure.value.__context__ is None
 
 
