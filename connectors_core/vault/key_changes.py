@@ -165,7 +165,8 @@ class KeyChanges:
         row = (await self.keys()).get(kid)
         if row is None:
             await self._wraps_none(kid, "changed here")
-            raise NotFound(f"the database knows no key {kid}; connectors vault key add {kid} makes it known")
+            known = ", ".join(sorted(await self.keys())) or "none"
+            raise NotFound(f"the database knows no key {kid}, but {known}; look: connectors vault status")
         return row
 
     async def _change(self, statement: str, kid: str) -> None:

@@ -313,9 +313,11 @@ def uncommitted(url: str) -> Iterator[Callable[[str], object]]:
         yield lambda statement: postgres.execute(statement.encode())
 
 
-async def test_a_key_that_nobody_announced_is_not_found(world: World) -> None:
+async def test_a_key_that_nobody_announced_is_not_found_and_those_that_are_known_are_named(
+    world: World,
+) -> None:
     for change in (world.changes.promote, world.changes.retire, world.changes.destroy):
-        with pytest.raises(NotFound, match="connectors vault key add k9"):
+        with pytest.raises(NotFound, match="no key k9, but k1, k2, k3; look: connectors vault status"):
             await change("k9")
 
 
