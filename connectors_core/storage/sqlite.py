@@ -115,7 +115,7 @@ class SqliteDatabase:
                 if self._connection.in_transaction:
                     self._connection.rollback()
         except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError) as error:
-            raise _refused(error) from None
+            raise _refused(error, self.path) from None
 
 
 class _Thread:
@@ -197,12 +197,12 @@ def connect(path: Path | None, *, busy_timeout: float = BUSY_TIMEOUT) -> sqlite3
             check_same_thread=False,
         )
     except sqlite3.Error as error:
-        raise _refused(error) from None
+        raise _refused(error, path) from None
     try:
         _configure(connection, journal="memory" if path is None else "wal", busy_timeout=busy_timeout)
     except sqlite3.Error as error:
         connection.close()
-        raise _refused(error) from None
+        raise _refused(error, path) from None
     except StorageError:
         connection.close()
         raise
@@ -266,7 +266,7 @@ def said(error: sqlite3.Error) -> str:
     return f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
 
 
-def _refused(error: Exception) -> StorageError:
+def _refused(error: Exception, path: Path | None) -> StorageError:
     if isinstance(error, sqlite3.Error):
-        return StorageError(f"SQLite: {said(error)}")
+        return StorageError(f"SQLite, {path or 'in memory'}: {said(error)}")
     return StorageError(f"SQLite cannot store a value ({type(error).__name__})")

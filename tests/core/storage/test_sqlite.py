@@ -87,7 +87,7 @@ async def test_a_file_that_cannot_be_created_is_named_with_the_reason(tmp_path: 
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_text("this is not a database, " * 100)
     database = SqliteDatabase(tmp_path / "a.db")
-    with pytest.raises(StorageError, match="not a database"):
+    with pytest.raises(StorageError, match=r"a\.db: file is not a database"):
         await database.fetch("SELECT 1")
     await database.aclose()
 
