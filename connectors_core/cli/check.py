@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout
+from dataclasses import replace
 
-from ..config import load_configuration
+from ..config import Configuration, load_configuration
 from ..errors import ConfigurationError
 from ..registry import Registry, Status
 from ..registry.plugins import PluginEntry
@@ -36,6 +37,7 @@ class Check:
                 warnings += map(str, configuration.warnings)
                 notes += map(str, configuration.without_effect)
                 summary = f"{plural(len(configuration.connectors), 'connector')}"
+                errors += _database_faults(configuration)
             except ConfigurationError as error:
                 errors += map(str, error.problems)
                 types = _registry(arguments)
@@ -61,6 +63,17 @@ def _registry(arguments: argparse.Namespace) -> Registry:
         return registry(arguments)
     except ConfigurationError:
         return Registry()
+
+
+def _database_faults(configuration: Configuration) -> list[str]:
+    """Why the database's URL leads nowhere, or what is to be installed for it; nothing is connected."""
+    from ..storage.database import open_database
+
+    try:
+        open_database(configuration.host.database)
+    except ConfigurationError as error:
+        return [str(replace(problem, source=str(configuration.path))) for problem in error.problems]
+    return []
 
 
 def _plugin_faults(types: Registry) -> Iterator[str]:

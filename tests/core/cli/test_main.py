@@ -182,6 +182,30 @@ def test_check_tells_every_problem(run: Run, installation: Any) -> None:
     ]
 
 
+def test_check_tells_which_extra_the_database_needs(
+    run: Run, installation: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "connectors_core.storage.postgresql", raising=False)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "psycopg"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    Path("connectors.toml").write_text('[host]\ndatabase = "postgresql://127.0.0.1/connectors"\n')
+    code, out, err = run("check")
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        "error: connectors.toml: host.database: PostgreSQL needs the package psycopg"
+        " (pip install 'connectors-core[postgresql]')",
+        "connectors.toml: 1 problem",
+    ]
+
+
+def test_check_tells_of_a_database_that_names_no_file(run: Run, installation: Any) -> None:
+    Path("connectors.toml").write_text('[host]\ndatabase = "sqlite://a.db"\n')
+    code, _, err = run("check")
+    assert code == 1
+    assert "connectors.toml: host.database: the SQLite URL names no file" in err
+
+
 def test_check_tells_of_plugins_that_cannot_be_used(run: Run, installation: Any) -> None:
     installation.connector("acme")
     installation.connector("acme", distribution="zzz")
