@@ -14,6 +14,7 @@ ACCOUNT: Mapping[str, Mapping[str, str]] = {
         "confirm_first": "To link, unlink or delete anything, first sign in again.",
         "confirm_you": "Confirm that it is you",
         "confirm_you_body": "Your last sign-in is more than ten minutes ago. Sign in once more to go on.",
+        "confirm_you_recent": "You signed in less than ten minutes ago, so nothing asks for it now.",
         "back_to_account": "Back to your account",
         "back_home": "Back",
         "field_name": "Name",
@@ -74,6 +75,8 @@ ACCOUNT: Mapping[str, Mapping[str, str]] = {
             " forget their permissions. This cannot be undone."
         ),
         "delete_sure": "Yes, delete everything",
+        "account_deleted": "Your account is deleted",
+        "account_deleted_body": "It is gone, and you are signed out everywhere. You can close this window.",
         "done_linked": "The account is linked.",
         "done_unlinked": "The account is unlinked.",
         "done_reconnected": "Reconnected.",
@@ -101,6 +104,7 @@ ACCOUNT: Mapping[str, Mapping[str, str]] = {
         "confirm_first": "連携の追加・解除や削除には、もう一度サインインが必要です。",
         "confirm_you": "ご本人の確認",
         "confirm_you_body": "前回のサインインから 10 分以上たっています。もう一度サインインしてください。",
+        "confirm_you_recent": "10 分以内にサインインしているため、今は確認の必要がありません。",
         "back_to_account": "アカウントに戻る",
         "back_home": "戻る",
         "field_name": "名前",
@@ -161,6 +165,10 @@ ACCOUNT: Mapping[str, Mapping[str, str]] = {
             "依頼します。元に戻すことはできません。"
         ),
         "delete_sure": "はい、すべて削除します",
+        "account_deleted": "アカウントを削除しました",
+        "account_deleted_body": (
+            "アカウントはなくなり、すべてのブラウザーからサインアウトしました。このウィンドウを閉じてかまいません。"
+        ),
         "done_linked": "アカウントを連携しました。",
         "done_unlinked": "連携を解除しました。",
         "done_reconnected": "再接続しました。",

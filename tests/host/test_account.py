@@ -249,7 +249,8 @@ async def test_a_deleted_account_leaves_no_row_no_session_and_no_token(keeping: 
     assert "cannot be undone" in (await here.get("/account/delete")).text
     assert (await here.form("/account/delete")).status_code == 400
     done = await here.form("/account/delete", sure="yes")
-    assert done.headers["location"] == "/signed-out"
+    assert (done.status_code, "Your account is deleted" in done.text) == (200, True)
+    assert SESSION not in here.cookies
     assert (await there.user())["isAuthenticated"] is False
     fetch = keeping.host.hub.database.fetch
     for table in ("host_accounts", "host_sessions", "connectors_identities", "connectors_secrets"):
@@ -259,6 +260,22 @@ async def test_a_deleted_account_leaves_no_row_no_session_and_no_token(keeping: 
     again = keeping.browser()
     await again.sign_in()
     assert await owner(again) != account
+
+
+async def test_in_japanese_too_it_is_said_that_the_account_is_gone(running: Running) -> None:
+    browser = running.browser()
+    await browser.sign_in()
+    form = {"csrf_token": (await browser.user())["csrfToken"], "sure": "yes"}
+    done = await browser.post("/account/delete", form=form, headers={"Accept-Language": "ja"})
+    assert "アカウントを削除しました" in done.text
+
+
+async def test_the_page_to_confirm_who_you_are_knows_how_long_ago_you_did(running: Running) -> None:
+    browser = running.browser()
+    await browser.sign_in()
+    assert "less than ten minutes ago" in (await browser.get("/account/confirm")).text
+    running.clock.now += 601
+    assert "more than ten minutes ago" in (await browser.get("/account/confirm")).text
 
 
 @pytest.mark.parametrize(

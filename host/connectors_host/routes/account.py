@@ -96,12 +96,13 @@ async def confirm(request: Request) -> Response:
     signed_in = await host.signed_in(request)
     if signed_in is None:
         return _sign_in_first(request)
-    account = signed_in[1]
+    session, account = signed_in
     groups = {identity.group for identity in await host.hub.identities(account.owner)}
     return cast("Pages", request.app.state.pages).render(
         request,
         "confirm.html",
         account=account,
+        recent=is_recent(host, session),
         buttons=[
             button
             for button in buttons_of(request, host, "/account")

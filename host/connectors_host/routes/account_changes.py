@@ -123,7 +123,10 @@ async def delete(request: Request) -> Response:
     if fields.get("sure") != "yes":
         raise HostError("invalid_request", "nobody said to be sure")
     await delete_account(host, session.owner)
-    return _out(host)
+    # No redirect: an address that says this could be sent to anybody.
+    response = cast("Pages", request.app.state.pages).render(request, "account_deleted.html")
+    host.cookies.clear(response, SESSION)
+    return response
 
 
 async def leave(request: Request) -> Response:
