@@ -13,7 +13,7 @@ from ..host import Host
 from ..personal_data import delete_account, export_account
 from ..sessions import SessionInfo
 from .caller import Caller, calling
-from .proof import require_recent
+from .proof import recent
 from .times import written
 
 SCOPE = "identities"
@@ -28,8 +28,8 @@ async def export(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     """``DELETE /my-account``: the person is forgotten; tokens are revoked, or queued to be."""
     caller = await calling(request, SCOPE)
-    await require_recent(request, caller.session)
-    await delete_account(Host.of(request), caller.owner)
+    async with recent(request, caller.session):
+        await delete_account(Host.of(request), caller.owner)
     return _out(request)
 
 

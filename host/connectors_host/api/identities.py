@@ -19,7 +19,7 @@ from ..linking import unlink as unlink_identity
 from ..permissions import missing
 from .bodies import read_json, text
 from .caller import calling
-from .proof import completed_of, proven, require_recent, use
+from .proof import completed_of, proven, recent, use
 from .times import written
 
 
@@ -37,14 +37,14 @@ async def link(request: Request) -> Response:
     host, body = Host.of(request), await read_json(request)
     record_id = text(body, "newIdentifierVerificationRecordId")
     record = await proven(host, record_id, owner=caller.owner, purposes=(Purpose.LINK,))
-    await require_recent(request, caller.session)
-    await use(host, record)
-    completed = completed_of(record)
-    try:
-        await link_to(host, completed, caller.owner)
-    except (ConnectorError, HostError):
-        await host.records.restore(record)
-        raise
+    async with recent(request, caller.session):
+        await use(host, record)
+        completed = completed_of(record)
+        try:
+            await link_to(host, completed, caller.owner)
+        except (ConnectorError, HostError):
+            await host.records.restore(record)
+            raise
     return Response(status_code=204)
 
 
@@ -52,8 +52,8 @@ async def unlink(request: Request) -> Response:
     """``DELETE /my-account/identities/{target}``: tokens go with it, and the provider is told."""
     caller = await calling(request, "identities")
     identity = await identity_at(request, caller.owner)
-    await require_recent(request, caller.session)
-    await unlink_identity(Host.of(request), identity, but=caller.session)
+    async with recent(request, caller.session):
+        await unlink_identity(Host.of(request), identity, but=caller.session)
     return Response(status_code=204)
 
 

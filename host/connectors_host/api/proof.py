@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 
 from starlette.requests import Request
 
 from connectors_core.errors import (
     CallbackRejected,
+    ConnectorError,
     IdentityAlreadyLinked,
     Step,
     TransactionConsumed,
@@ -91,14 +93,17 @@ async def use(host: Host, record: Record) -> None:
         raise TransactionConsumed("the verification record was used before")
 
 
-async def require_recent(request: Request, session: Session) -> None:
+@asynccontextmanager
+async def recent(request: Request, session: Session) -> AsyncIterator[None]:
     """Raise HostError (reauthentication_required) unless the sign-in is recent, or the header names a
 
-    fresh record that was begun to reauthenticate; that one is consumed. One for tokens does not serve:
-    its provider was not asked to have the person prove anything.
+    fresh record that was begun to reauthenticate; that one is consumed, and given back where what it is
+    wanted for is refused. One for tokens does not serve: its provider was not asked to have the person
+    prove anything.
     """
     host = Host.of(request)
     if is_recent(host, session):
+        yield
         return
     needed = HostError("reauthentication_required", "sign in again, or verify a linked account")
     record_id = request.headers.get(HEADER)
@@ -109,3 +114,8 @@ async def require_recent(request: Request, session: Session) -> None:
         await use(host, record)
     except (HostError, CallbackRejected):
         raise needed from None
+    try:
+        yield
+    except (ConnectorError, HostError):
+        await host.records.restore(record)
+        raise

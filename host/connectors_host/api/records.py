@@ -16,13 +16,16 @@ from ..sealing import hashed, new_value, seal, unseal
 
 KEPT = 3600.0
 """Seconds that a record stays known after its end, so that a late caller is told it came late."""
+DISUSED = 90 * 86400.0
+"""Seconds after the last verification at a redirect URI, after which its connector holds it no longer."""
 SWEEP_MOST = 100
 KIND = "verification record"
 OTHERS_AT_URI = (
-    "SELECT connector FROM host_verification_records WHERE tenant = :tenant"
+    "SELECT connector FROM host_redirect_uris WHERE tenant = :tenant"
+    " AND redirect_uri = :redirect_uri AND connector <> :connector AND connector <> :beside"
+    " UNION ALL SELECT connector FROM host_verification_records WHERE tenant = :tenant"
     " AND redirect_uri = :redirect_uri AND connector <> :connector"
-    " AND names_itself * CAST(:names_itself AS INTEGER) = 0"
-    " AND expires_at > CASE status WHEN :pending THEN :now ELSE :known_since END"
+    " AND names_itself * CAST(:names_itself AS INTEGER) = 0 AND expires_at > :now"
 )
 
 
@@ -56,7 +59,7 @@ class StateTaken(Exception):
 
 
 class UriTaken(Exception):
-    """Another connector's answer is awaited at that redirect URI, and could not be told apart."""
+    """Another connector holds that redirect URI, or has its answer awaited there."""
 
     def __init__(self, connector: str) -> None:
         super().__init__(connector)
@@ -86,13 +89,15 @@ class Records:
         content: Mapping[str, Any],
         state: str | None = None,
         names_itself: bool = False,
+        beside: str = "",
     ) -> Record:
         """Keep a pending record for ten minutes. ``state`` is the client's own.
 
         ``names_itself``: the provider says in its answer who it is. Of connectors that do not, one alone
         serves a redirect URI, whosever the records are, or one provider could have another's code brought
-        to it, made for the challenge of somebody's record. It does while an answer is awaited, and as long
-        as it is known that one came; of several requests at once one is kept. Raises UriTaken, StateTaken.
+        to it, made for the challenge of somebody's record. It is the one that holds the URI, and where none
+        does the one that has a living record there; of several requests at once one is kept. ``beside``: the
+        holder that this one may share the URI with. Raises UriTaken, StateTaken.
         """
         now = self._clock()
         record = Record(
@@ -117,7 +122,7 @@ class Records:
             "connector": connector,
             "redirect_uri": redirect_uri,
             "pending": Status.PENDING.value,
-            "known_since": now - KEPT,
+            "beside": beside,
             "names_itself": int(names_itself),
             "now": now,
         }
@@ -137,7 +142,7 @@ class Records:
                 "expires_at": record.expires_at,
             },
         )
-        statements = [self._sweep(now), self._turn(redirect_uri), freed, insert, (OTHERS_AT_URI, others)]
+        statements = [self._sweep(now), self._turn(redirect_uri, now), freed, insert, (OTHERS_AT_URI, others)]
         *_, inserted, found = await self._database.run(statements)
         if not inserted:
             raise UriTaken(found[0][0]) if found else StateTaken
@@ -177,18 +182,56 @@ class Records:
         )
 
     async def verify(self, record: Record, *, purpose: Purpose, content: Mapping[str, Any]) -> bool:
-        """From pending to verified, with what was proved; False where another was first."""
+        """From pending to verified, with what was proved; False where another was first.
+
+        From then on the connector holds the redirect URI, unless another does.
+        """
         sealed = self._seal(replace(record, content=content))
-        return await self._step(record, Status.PENDING, Status.VERIFIED, purpose=purpose, sealed=sealed)
+        held = (
+            "UPDATE host_redirect_uris SET connector = :connector, used_at = :now WHERE tenant = :tenant"
+            " AND redirect_uri = :redirect_uri AND COALESCE(connector, :connector) = :connector"
+            " AND EXISTS (SELECT 1 FROM host_verification_records WHERE tenant = :tenant"
+            " AND id_hash = :id_hash AND status = :after AND sealed = :sealed)",
+            {
+                **self._key(record.id),
+                "connector": record.connector,
+                "redirect_uri": record.redirect_uri,
+                "after": Status.VERIFIED.value,
+                "sealed": sealed,
+                "now": self._clock(),
+            },
+        )
+        step = self._step(record, Status.PENDING, Status.VERIFIED, purpose=purpose, sealed=sealed)
+        done, _ = await self._database.run([step, held])
+        return bool(done)
 
     async def consume(self, record: Record) -> bool:
         """From verified to consumed, and what was proved is forgotten; False where another was first."""
-        return await self._step(record, Status.VERIFIED, Status.CONSUMED, purpose=record.purpose, sealed=b"")
+        step = self._step(record, Status.VERIFIED, Status.CONSUMED, purpose=record.purpose, sealed=b"")
+        return bool(await self._database.fetch(*step))
 
     async def restore(self, record: Record) -> None:
         """Take back a consumption of ``record`` that came to nothing."""
         sealed = self._seal(record)
-        await self._step(record, Status.CONSUMED, Status.VERIFIED, purpose=record.purpose, sealed=sealed)
+        step = self._step(record, Status.CONSUMED, Status.VERIFIED, purpose=record.purpose, sealed=sealed)
+        await self._database.fetch(*step)
+
+    async def holder(self, redirect_uri: str) -> str | None:
+        """The connector that holds the redirect URI: the first that a verification succeeded with there."""
+        rows = await self._database.fetch(
+            "SELECT connector FROM host_redirect_uris"
+            " WHERE tenant = :tenant AND redirect_uri = :redirect_uri",
+            {"tenant": self._tenant, "redirect_uri": redirect_uri},
+        )
+        return rows[0][0] if rows else None
+
+    async def release(self, redirect_uri: str, *, holder: str) -> None:
+        """Let nobody hold the redirect URI, where ``holder`` does."""
+        await self._database.fetch(
+            "UPDATE host_redirect_uris SET connector = NULL WHERE tenant = :tenant"
+            " AND redirect_uri = :redirect_uri AND connector = :holder",
+            {"tenant": self._tenant, "redirect_uri": redirect_uri, "holder": holder},
+        )
 
     async def of_owner(self, owner: str) -> list[Mapping[str, Any]]:
         """What is known of the records of ``owner`` without their ids, oldest first."""
@@ -200,10 +243,10 @@ class Records:
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    async def _step(
+    def _step(
         self, record: Record, before: Status, after: Status, *, purpose: Purpose | None, sealed: bytes
-    ) -> bool:
-        rows = await self._database.fetch(
+    ) -> tuple[str, dict[str, Any]]:
+        return (
             "UPDATE host_verification_records SET status = :after, purpose = :purpose, sealed = :sealed,"
             " state_hash = NULL WHERE tenant = :tenant AND id_hash = :id_hash AND owner = :owner"
             " AND status = :before AND expires_at > :now RETURNING 1",
@@ -217,7 +260,6 @@ class Records:
                 "now": self._clock(),
             },
         )
-        return bool(rows)
 
     def _seal(self, record: Record) -> bytes:
         place = self._place(record.id, record.owner, record.connector, record.redirect_uri)
@@ -226,12 +268,13 @@ class Records:
     def _place(self, record_id: str, *parts: str) -> tuple[str, ...]:
         return ("host_verification_records", self._tenant, hashed(KIND, record_id).hex(), *parts)
 
-    def _turn(self, redirect_uri: str) -> tuple[str, dict[str, Any]]:
-        """Of several requests for one redirect URI, one at a time goes on from here."""
+    def _turn(self, redirect_uri: str, now: float) -> tuple[str, dict[str, Any]]:
+        """Of several requests for one redirect URI, one at a time goes on from here; disuse ends the hold."""
         return (
             "INSERT INTO host_redirect_uris (tenant, redirect_uri) VALUES (:tenant, :redirect_uri)"
-            " ON CONFLICT (tenant, redirect_uri) DO UPDATE SET redirect_uri = excluded.redirect_uri",
-            {"tenant": self._tenant, "redirect_uri": redirect_uri},
+            " ON CONFLICT (tenant, redirect_uri) DO UPDATE SET connector ="
+            " CASE WHEN host_redirect_uris.used_at > :disused THEN host_redirect_uris.connector END",
+            {"tenant": self._tenant, "redirect_uri": redirect_uri, "disused": now - DISUSED},
         )
 
     def _key(self, record_id: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from connectors_core.errors import Step
+from connectors_core.errors import NotFound, Step
 from connectors_core.flow import contained
 from connectors_core.hub import ConnectorEntry
 from connectors_core.stores import Identity
@@ -158,6 +158,7 @@ async def _begin_there(
         refresh_token_stored=_refresh_token_stored(entry, purpose or Purpose.TOKENS),
     )
     uri, ours = with_state(started.uri, state)
+    names_itself = await _names_itself(entry)
     try:
         record = await host.records.create(
             record_id=new_record_id(),
@@ -167,7 +168,8 @@ async def _begin_there(
             purpose=purpose,
             content={"binding": binding, "state": state or ours, "ours": ours},
             state=state,
-            names_itself=await _names_itself(entry),
+            names_itself=names_itself,
+            beside=await _beside(host, entry, redirect_uri, names_itself=names_itself),
         )
     except UriTaken as taken:
         raise HostError(
@@ -191,6 +193,19 @@ async def _names_itself(entry: ConnectorEntry) -> bool:
     with contained(entry.connector, Step.AUTHORIZATION_REQUEST):
         expected = await entry.connector.callback_issuer()
     return expected.issuer is not None and expected.required
+
+
+async def _beside(host: Host, entry: ConnectorEntry, redirect_uri: str, *, names_itself: bool) -> str:
+    """The holder of the redirect URI, if ``entry`` may share it; one that is off or gone loses it."""
+    holder = await host.records.holder(redirect_uri)
+    if holder is None or holder == entry.id:
+        return ""
+    try:
+        other = host.connector(holder)
+    except NotFound:
+        await host.records.release(redirect_uri, holder=holder)
+        return ""
+    return holder if names_itself and await _names_itself(other) else ""
 
 
 def _received(record: Record, data: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -133,6 +133,24 @@ class TestRecentSignIn:
         again = await late.fetch("DELETE", "/my-account", headers=headers)
         assert (again.status_code, again.json()["code"]) == (403, "reauthentication_required")
 
+    async def test_a_record_is_not_used_up_by_what_is_refused(self, app: App, served: Running) -> None:
+        served.clock.now += 601
+        app = await app.page.token()
+        headers = {"logto-verification-id": await app.verified(purpose="reauthenticate")}
+        for _ in range(2):
+            refused = await app.fetch("DELETE", f"{IDENTITIES}/acme", headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (422, "last_identity")
+        assert (await app.fetch("DELETE", "/my-account", headers=headers)).status_code == 204
+
+    async def test_one_is_not_used_up_by_a_link_that_is_refused(self, late: App, served: Running) -> None:
+        headers = {"logto-verification-id": await late.verified(purpose="reauthenticate")}
+        served.at_the_provider_sits(Person(sub="alice-3", claims={"name": "Alice Three"}))
+        body = {"newIdentifierVerificationRecordId": await late.verified(purpose="link")}
+        await Page.signed_in(served)
+        for _ in range(2):
+            refused = await late.fetch("POST", IDENTITIES, body, headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (409, "identity_already_linked")
+
     @pytest.mark.parametrize("purpose", [{"purpose": "tokens"}, {}], ids=["tokens", "derived"])
     async def test_a_record_for_tokens_proves_nothing_of_who_sits_there(
         self, late: App, purpose: dict[str, str]

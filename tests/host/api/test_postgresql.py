@@ -111,6 +111,24 @@ async def test_of_two_connectors_at_two_hosts_at_once_one_gets_the_redirect_uri(
     assert len(got) == 1
 
 
+async def test_a_redirect_uri_stays_with_who_verified_there_until_long_disuse(
+    start_api: Open, url: str
+) -> None:
+    one, two = await start_api(database=url), await start_api(database=url)
+    two.provider = one.provider
+    one.at_the_provider_sits(Person(sub="uri-2", claims={"name": "Alice"}))
+    app = await (await Page.signed_in(one)).token()
+    await app.verified()
+    body = {"connectorId": "posting", "redirectUri": "https://yourapp.com/callback", "purpose": "link"}
+    verified_at = one.clock.now
+    for seconds, status in ((7200, 422), (90 * 86400 - 1, 422), (90 * 86400, 201)):
+        one.clock.now = two.clock.now = verified_at + seconds
+        app = await (await Page.signed_in(one)).token()
+        there = App(Page(two.browser()), app.token)
+        assert (await there.fetch("POST", "/api/verification/social", body)).status_code == status
+    assert await one.host.records.holder("https://yourapp.com/callback") is None
+
+
 @pytest.mark.parametrize("owner", ["%00", "user_0%00", "a%0Ab", "%E2%80%8B"])
 async def test_an_owner_that_cannot_be_is_nobody(start_api: Open, url: str, owner: str) -> None:
     page = Page((await start_api(database=url)).browser())

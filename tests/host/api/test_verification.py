@@ -12,6 +12,7 @@ from connectors_host.api.records import Records
 from connectors_core.errors import StorageError
 from connectors_core.profile import Profile
 from connectors_core.testing.provider import Person
+from connectors_core.transaction import Purpose
 from tests.host.api.conftest import CALLBACK, OTHER_CALLBACK, App, Open, Page, asked
 from tests.host.conftest import BASE, BOB, Running
 
@@ -300,19 +301,97 @@ class TestRedirectUris:
         answer = await app.fetch("POST", "/api/verification/social", {**body, "redirectUri": OTHER_CALLBACK})
         assert answer.status_code == 201
 
-    @pytest.mark.parametrize(("ended", "after"), [("verified", 4201), ("expired", 601)])
-    async def test_a_uri_is_free_for_another_when_it_is_long_out_of_use(
-        self, app: App, page: Page, served: Running, ended: str, after: float
+    @pytest.mark.parametrize("denied", [False, True])
+    async def test_nobody_holds_a_uri_where_no_verification_succeeded(
+        self, app: App, page: Page, served: Running, denied: bool
     ) -> None:
         body = {"connectorId": "posting", "redirectUri": CALLBACK}
-        if ended == "verified":
-            await app.verified()
-        else:
-            await app.begin()
-        for seconds, status in ((after - 2, 422), (2, 201)):
+        begun = await app.begin()
+        if denied:
+            data = {**await app.visit(begun), "code": "not-a-code-of-the-provider"}
+            assert not (await app.verify(begun, data)).is_success
+        for seconds, status in ((599, 422), (2, 201)):
             served.clock.now += seconds
             app = await page.token()
             assert (await app.fetch("POST", "/api/verification/social", body)).status_code == status
+
+    async def test_a_stranger_takes_no_uri_from_where_a_verification_succeeded_once(
+        self, app: App, page: Page, served: Running
+    ) -> None:
+        await app.verified()
+        served.at_the_provider_sits(BOB)
+        served.clock.now += 7200
+        bob = await (await Page.signed_in(served)).token()
+        body = {"connectorId": "posting", "redirectUri": CALLBACK}
+        refused = await bob.fetch("POST", "/api/verification/social", body)
+        assert refused.status_code == 422
+        assert "acme" in refused.json()["detail"]
+        assert "posting" in refused.json()["detail"]
+        await (await page.token()).begin()
+
+    @pytest.mark.parametrize("renewed", [False, True])
+    async def test_a_uri_is_free_for_another_after_ninety_days_without_a_success(
+        self, app: App, served: Running, renewed: bool
+    ) -> None:
+        await app.verified()
+        body = {"connectorId": "posting", "redirectUri": CALLBACK}
+        for seconds, status in ((90 * 86400 - 1, 422), (2, 422 if renewed else 201)):
+            served.clock.now += seconds
+            app = await (await Page.signed_in(served)).token()
+            assert (await app.fetch("POST", "/api/verification/social", body)).status_code == status
+            if renewed:
+                await app.verified()
+
+    async def test_a_holder_that_is_off_holds_nothing_when_it_is_back_either(
+        self, app: App, start_api: Open
+    ) -> None:
+        await app.verified()
+        off = await start_api(acme="token_storage = true\nenabled = false")
+        off.clock.now += 601
+        assert await off.host.records.holder(CALLBACK) == "acme"
+        app = await (await Page.signed_in(off, "posting")).token()
+        await app.verified(connectorId="posting")
+        assert await off.host.records.holder(CALLBACK) == "posting"
+        on = await start_api()
+        on.clock.now += 1202
+        app = await (await Page.signed_in(on)).token()
+        body = {"connectorId": "acme", "redirectUri": CALLBACK}
+        assert (await app.fetch("POST", "/api/verification/social", body)).status_code == 422
+
+    async def test_a_holder_that_sends_iss_now_shares_with_others_that_do(
+        self, app: App, start_api: Open
+    ) -> None:
+        await app.verified()
+        running = await start_api()
+        running.provider.callback_iss = "announced"
+        running.clock.now += 601
+        app = await (await Page.signed_in(running)).token()
+        await app.verified(connectorId="posting", purpose="link")
+        assert await running.host.records.holder(CALLBACK) == "acme"
+        await app.verified()
+
+    async def test_one_that_succeeds_late_takes_the_uri_from_no_holder(self, served: Running) -> None:
+        """As two that shared it can, when one is left by the other and by the configuration."""
+        records = served.host.records
+        for connector in ("acme", "posting"):
+            record = await records.create(
+                record_id=connector,
+                owner="alice",
+                connector=connector,
+                redirect_uri=CALLBACK,
+                purpose=Purpose.TOKENS,
+                content={},
+                names_itself=True,
+                beside="acme",
+            )
+            assert await records.verify(record, purpose=Purpose.TOKENS, content={})
+            assert not await records.verify(record, purpose=Purpose.TOKENS, content={})
+        assert await records.holder(CALLBACK) == "acme"
+        await records.release(CALLBACK, holder="posting")
+        assert await records.holder(CALLBACK) == "acme"
+        await records.release(CALLBACK, holder="acme")
+        assert not await records.verify(record, purpose=Purpose.TOKENS, content={})
+        assert await records.holder(CALLBACK) is None
 
     async def test_of_two_connectors_at_once_one_gets_the_uri(self, app: App) -> None:
         bodies = [{"connectorId": name, "redirectUri": CALLBACK} for name in ("acme", "posting")] * 3

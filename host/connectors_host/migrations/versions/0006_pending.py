@@ -24,6 +24,8 @@ def upgrade() -> None:
         "host_redirect_uris",
         sa.Column("tenant", sa.Text, primary_key=True),
         sa.Column("redirect_uri", sa.Text, primary_key=True),
+        sa.Column("connector", sa.Text, nullable=True),
+        sa.Column("used_at", sa.Double, nullable=True),
     )
 
 
