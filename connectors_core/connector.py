@@ -284,6 +284,13 @@ class Connector(ABC):
         """Which of ``asked`` a grant of ``granted`` lacks; a provider may rename or imply scopes."""
         return frozenset(asked).difference(granted)
 
+    async def select_account_parameters(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """What to add to a request with the caller's ``parameters`` to let the person choose an account.
+
+        Nothing where the provider cannot be asked for that. May discover as ``authorization_uri`` may.
+        """
+        return {}
+
     async def callback_issuer(self) -> CallbackIssuer:
         """What the callback's ``iss`` is held against. RFC 9207 §2.4."""
         return CallbackIssuer()

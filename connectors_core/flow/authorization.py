@@ -81,12 +81,14 @@ async def begin(
     parameters: Mapping[str, str] | None = None,
     binding: str | None = None,
     refresh_token_stored: bool | None = None,
+    select_account: bool = False,
     data: Mapping[str, Any] | None = None,
 ) -> Started:
     """Store a new transaction and return the URI to send the browser to.
 
     ``binding`` is the browser's cookie where it already has one, so that several tabs stay valid.
-    ``scopes`` are wanted besides the configured ones. ``data`` (JSON) comes back in Completed.
+    ``scopes`` are wanted besides the configured ones. ``select_account`` has the provider let the
+    person choose, where it can be asked to. ``data`` (JSON) comes back in Completed.
     Raises ValueError where purpose and owner do not fit or ``data`` is not JSON, ConfigurationError
     for a redirect URI that cannot be one, and what the connector raises when it must discover first.
     """
@@ -104,6 +106,9 @@ async def begin(
     binding = binding or sealing.new_value()
     with contained(connector, Step.AUTHORIZATION_REQUEST):
         expected = await connector.callback_issuer()
+        asked = dict(parameters or {})
+        if select_account:
+            asked |= await connector.select_account_parameters(asked)
         now = runtime.now()
         transaction = Transaction(
             tenant=runtime.tenant,
@@ -117,7 +122,7 @@ async def begin(
             code_verifier=sealing.new_value(),
             issuer=expected.issuer,
             iss_required=expected.required,
-            parameters=dict(parameters or {}),
+            parameters=asked,
             refresh_token_stored=refresh_token_stored,
             data=dict(data or {}),
             created_at=now,

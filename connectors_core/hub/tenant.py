@@ -102,12 +102,14 @@ class Tenant(IdentityFace, HandleFace, SignedFace, AccessFace):
         parameters: Mapping[str, str] | None = None,
         binding: str | None = None,
         refresh_token_stored: bool | None = None,
+        select_account: bool = False,
         data: Mapping[str, Any] | None = None,
     ) -> Started:
         """Begin an authorization: send the browser to ``.uri`` and keep ``.binding`` in its cookie.
 
         ``binding`` is the cookie the browser already has, if any; ``scopes`` are wanted besides the
-        configured ones; ``parameters`` are added to the request (``login_hint``); ``data`` (JSON)
+        configured ones; ``parameters`` are added to the request (``login_hint``); ``select_account``
+        has the provider let the person choose an account, where it can be asked to; ``data`` (JSON)
         comes back with the result. Raises NotFound, ConnectorMisconfigured, DiscoveryRejected,
         TransportError.
         """
@@ -125,6 +127,7 @@ class Tenant(IdentityFace, HandleFace, SignedFace, AccessFace):
             parameters=parameters,
             binding=binding,
             refresh_token_stored=refresh_token_stored,
+            select_account=select_account,
             data=data,
         )
 

@@ -95,6 +95,8 @@ class OAuth2Connector(Connector):
     userinfo_headers: Mapping[str, str] = EMPTY
     reauthentication_parameters: Mapping[str, str] = EMPTY
     """What has the server ask a person to prove anew who they are; empty where nothing does."""
+    selects_account: bool = False
+    """Whether the server knows ``prompt=select_account``."""
     profile_map: ProfileMap = ProfileMap()
 
     def __init__(self, config: ConnectorConfig, *, connector_id: str, runtime: Runtime) -> None:
@@ -201,6 +203,20 @@ class OAuth2Connector(Connector):
             **transaction.parameters,
             **(self.reauthentication_parameters if anew else {}),
         }
+
+    async def select_account_parameters(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """``prompt=select_account``, beside the prompts that are sent anyway.
+
+        Nothing where those forbid every page (``none``), or where the server lists the prompts that
+        it knows without this one: it may refuse it. OpenID Connect Core §3.1.2.1.
+        """
+        prompts = {**self.authorization_parameters, **parameters}.get("prompt", "").split()
+        if not self.selects_account or {"none", "select_account"} & {*prompts}:
+            return EMPTY
+        listed = (await self.server_metadata()).raw.get("prompt_values_supported")
+        if isinstance(listed, list) and "select_account" not in listed:
+            return EMPTY
+        return {"prompt": " ".join((*prompts, "select_account"))}
 
     async def authorization_uri(self, transaction: Transaction) -> str:
         server = await self.server_metadata()

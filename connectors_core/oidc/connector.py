@@ -99,6 +99,7 @@ class OIDCConnector(OAuth2Connector):
     claims_source: ClaimsSource = ClaimsSource.AUTO
     profile_map: ProfileMap = STANDARD_CLAIMS
     reauthentication_parameters: Mapping[str, str] = MappingProxyType({"prompt": "login", "max_age": "0"})
+    selects_account: bool = True
 
     def _check(self) -> None:
         super()._check()

@@ -39,6 +39,7 @@ class Apple(OIDCConnector):
     rotation = "none"
     access_denied_aliases = ("user_cancelled_authorize",)
     reauthentication_parameters = {}  # Apple knows neither prompt nor max_age.
+    selects_account = False
     # Apple sends the flags as text to some clients and as booleans to others.
     profile_map = replace(STANDARD_CLAIMS, name=NAME, avatar="", phone="", string_booleans=True)
     server = ServerMetadata(

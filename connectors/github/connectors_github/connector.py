@@ -25,8 +25,7 @@ class GitHub(OAuth2Connector):
     GitHub sends ``iss`` with callbacks and announces it nowhere: it is checked, and not required.
     """
 
-    id = "github"
-    target = "github"
+    id = target = "github"
     metadata = ConnectorMetadata(
         name={"en": "GitHub"}, logo="logo.svg", logo_dark="logo-dark.svg", readme="README.md"
     )
@@ -35,6 +34,7 @@ class GitHub(OAuth2Connector):
     granted_scope_separator = ","
     invalid_grant_aliases = ("bad_verification_code", "bad_refresh_token")
     revocation = "none"
+    selects_account = True
     server = ServerMetadata(
         issuer="https://github.com/login/oauth",
         authorization_endpoint="https://github.com/login/oauth/authorize",

@@ -74,6 +74,12 @@ class Microsoft(OIDCConnector):
         known = {scope.removeprefix(GRAPH).lower() for scope in granted} | {"offline_access"}
         return frozenset(scope for scope in asked if scope.removeprefix(GRAPH).lower() not in known)
 
+    async def select_account_parameters(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """As for OpenID Connect, where no prompt is set: Microsoft takes one alone (AADSTS90023)."""
+        if self.config.prompts or "prompt" in parameters:
+            return {}
+        return await super().select_account_parameters(parameters)
+
     def request_parameters(self, transaction: Transaction, server: ServerMetadata) -> dict[str, str]:
         """As for OpenID Connect; Microsoft gives refresh tokens without showing the consent page again."""
         return super().request_parameters(replace(transaction, refresh_token_stored=True), server)

@@ -34,6 +34,13 @@ def test_the_answer_is_asked_for_as_a_form():
     play(act)
 
 
+def test_apple_is_not_asked_for_what_it_does_not_know():
+    async def act(actor, connector):
+        assert await connector.select_account_parameters({}) == {}
+
+    play(act)
+
+
 def test_the_client_secret_is_made_once_and_anew_shortly_before_it_ends():
     async def act(actor, connector):
         def secret():

@@ -54,6 +54,14 @@ def test_people_are_known_by_issuer_and_number():
     play(act)
 
 
+def test_github_can_be_asked_to_let_people_choose():
+    async def act(actor):
+        github = actor.hub.connector("tested").connector
+        assert await github.select_account_parameters({}) == {"prompt": "select_account"}
+
+    play(act)
+
+
 def test_the_callbacks_issuer_is_compared():
     async def act(actor):
         actor.provider.deviate("callback.iss-wrong-unannounced")

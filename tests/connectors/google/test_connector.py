@@ -135,6 +135,21 @@ class TestTheAuthorizationRequest:
         sent = await asked_for(hub, parameters=login, refresh_token_stored=False)
         assert (sent["prompt"], sent["login_hint"]) == ("select_account consent", "alice@example.test")
 
+    @pytest.mark.parametrize(
+        ("prompts", "prompt"),
+        [
+            ([], "select_account"),
+            (["consent"], "consent select_account"),
+            (["select_account"], "select_account"),
+            (["none"], "none"),
+        ],
+    )
+    async def test_google_can_be_asked_to_let_people_choose(
+        self, hub: Hub, connect: Connect, prompts: list[str], prompt: str
+    ):
+        connect({"prompts": prompts})
+        assert (await asked_for(hub, select_account=True))["prompt"] == prompt
+
     async def test_the_hosted_domain_is_sent(self, hub: Hub, connect: Connect):
         connect({"hostedDomain": "Example.com"})
         assert (await asked_for(hub))["hd"] == "example.com"

@@ -121,6 +121,17 @@ def test_a_refresh_token_is_asked_for_without_the_consent_page():
     play(act, scope="profile offline_access", prompts=["login", "select_account"])
 
 
+@pytest.mark.parametrize(
+    ("prompts", "sent"), [([], {"prompt": "select_account"}), (["login"], {}), (["consent"], {})]
+)
+def test_a_choice_of_accounts_is_asked_for_where_no_other_prompt_is_set(prompts, sent):
+    async def act(actor, connector):
+        assert await connector.select_account_parameters({}) == sent
+        assert await connector.select_account_parameters({"prompt": "login"}) == {}
+
+    play(act, prompts=prompts)
+
+
 @pytest.mark.parametrize("tenant", ["contoso.onmicrosoft.com", "", "../common", "common/x"])
 def test_a_tenant_is_an_id_or_one_of_three_words(tenant):
     config = {"clientId": "c", "clientSecret": "fake", "tenantId": tenant}

@@ -144,6 +144,18 @@ async def test_a_sign_in_comes_back_with_profile_tokens_and_identity(bench):
     assert transaction.parameters == {"login_hint": "ada"}
 
 
+async def test_an_account_is_chosen_only_where_that_is_asked_for(bench, monkeypatch):
+    async def choose(self, parameters):
+        return {"prompt": f"{parameters['prompt']} select_account"}
+
+    login = {"parameters": {"prompt": "login", "login_hint": "a"}}
+    assert sent(await bench.begin(**login, select_account=True))["prompt"] == "login"
+    monkeypatch.setattr(Acme, "select_account_parameters", choose)
+    chosen = sent(await bench.begin(**login, select_account=True))
+    assert (chosen["prompt"], chosen["login_hint"]) == ("login select_account", "a")
+    assert sent(await bench.begin(**login))["prompt"] == "login"
+
+
 async def test_state_nonce_and_verifier_are_fresh_and_long(bench):
     seen = [sent(await bench.begin()) for _ in range(20)]
     for name in ("state", "nonce", "verifier"):

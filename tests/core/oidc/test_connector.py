@@ -348,6 +348,38 @@ async def test_the_shortest_max_age_is_sent_and_then_held_against_auth_time(
         await connector.exchange(CALLBACK, pending)
 
 
+class TestChoosingAnAccount:
+    @pytest.mark.parametrize(
+        ("configured", "parameters", "prompt"),
+        [
+            ({}, {}, "select_account"),
+            ({"prompt": "consent"}, {}, "consent select_account"),
+            ({"prompt": "consent"}, {"prompt": "login"}, "login select_account"),
+            ({"prompt": "none"}, {}, None),
+            ({"prompt": "select_account consent"}, {}, None),
+        ],
+    )
+    async def test_it_stands_beside_the_prompts_that_are_sent_anyway(
+        self, connect: Connect, configured: Any, parameters: Any, prompt: str | None
+    ) -> None:
+        connector = connect(authorization_parameters=configured)
+        assert (await connector.select_account_parameters(parameters)).get("prompt") == prompt
+
+    @pytest.mark.parametrize(
+        ("listed", "asked"),
+        [(["none", "login"], False), (["none", "select_account"], True), ("anything", True), (None, True)],
+    )
+    async def test_a_server_that_lists_its_prompts_is_asked_for_those_alone(
+        self, connect: Connect, provider: Provider, listed: Any, asked: bool
+    ) -> None:
+        document = dict(METADATA) | ({} if listed is None else {"prompt_values_supported": listed})
+        provider.documents["/.well-known/openid-configuration"] = document
+        assert bool(await connect().select_account_parameters({})) is asked
+
+    async def test_a_type_may_say_that_its_provider_knows_it_not(self, connect: Connect) -> None:
+        assert await connect(selects_account=False).select_account_parameters({}) == {}
+
+
 class TestReauthentication:
     ANEW: ClassVar[dict[str, Any]] = {"purpose": Purpose.REAUTHENTICATE, "owner": "user:42"}
 
