@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -294,6 +296,20 @@ async def test_the_page_says_who_is_signed_in(running: Running) -> None:
     page = (await browser.get("/")).text
     assert "Alice Example" in page
     assert 'action="/sign-out"' in page
+
+
+async def test_whoever_wants_another_account_may_choose_it_at_the_provider(running: Running) -> None:
+    browser = running.browser()
+    first = await browser.begin()
+    assert "prompt" not in parse_qs(urlsplit(first.headers["location"]).query)
+    await browser.come_back(first)
+    page = (await browser.get("/", query={"return_to": "/welcome"})).text
+    address = html.unescape(re.findall(r'href="(/sign-in/acme[^"]*)"', page)[0])
+    again = await browser.get(address)
+    assert parse_qs(urlsplit(again.headers["location"]).query)["prompt"] == ["select_account"]
+    assert (await browser.come_back(again)).headers["location"] == "/welcome"
+    assert 'href="/sign-in/acme?select_account=1"' in (await browser.get("/")).text
+    assert "select_account" not in (await running.browser().get("/")).text
 
 
 async def test_names_from_a_provider_are_text(running: Running) -> None:

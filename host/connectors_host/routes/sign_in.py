@@ -48,7 +48,7 @@ async def page(request: Request) -> Response:
     response = pages.render(
         request,
         "sign_in.html",
-        buttons=buttons_of(request, host, return_to),
+        buttons=buttons_of(request, host, return_to, select_account=signed_in is not None),
         account=signed_in[1] if signed_in else None,
         csrf_token=signed_in[0].csrf_token if signed_in else "",
         return_to=return_to,
@@ -64,7 +64,10 @@ async def page(request: Request) -> Response:
 
 
 async def begin(request: Request) -> Response:
-    """``GET /sign-in/{connector_id}``: off to the provider, with the transaction in a cookie."""
+    """``GET /sign-in/{connector_id}``: off to the provider, with the transaction in a cookie.
+
+    With ``select_account`` the provider is to let the person choose, where it can be asked to.
+    """
     host = Host.of(request)
     entry = host.sign_in_connector(request.path_params["connector_id"])
     return_to = host.return_to(request) or "/"
@@ -73,6 +76,7 @@ async def begin(request: Request) -> Response:
         redirect_uri=host.redirect_uri(entry.id),
         scopes=_scopes(request, entry),
         binding=host.cookies.get(request, TRANSACTION),
+        select_account="select_account" in request.query_params,
         data={"return_to": return_to},
     )
     response = RedirectResponse(started.uri, status_code=302)
@@ -91,9 +95,13 @@ def _scopes(request: Request, entry: ConnectorEntry) -> tuple[str, ...] | None:
     return asked
 
 
-def buttons_of(request: Request, host: Host, return_to: str | None = None) -> list[Button]:
+def buttons_of(
+    request: Request, host: Host, return_to: str | None = None, *, select_account: bool = False
+) -> list[Button]:
     """A button for each connector that people sign in with, in order."""
-    carried = "?" + urlencode({"return_to": return_to}) if return_to else ""
+    query = {"return_to": return_to} if return_to else {}
+    query |= {"select_account": "1"} if select_account else {}
+    carried = "?" + urlencode(query) if query else ""
     return [_button(request, host, entry, carried) for entry in host.sign_in_connectors()]
 
 
