@@ -20,6 +20,8 @@ EDITABLE = ("name", "avatar")
 """What a person may write here; an address would have to be verified first."""
 THEIRS = ("host_sessions", "host_bearers", "host_grants", "host_verification_records", "host_accounts")
 """The tables that go with a person, the account's own last."""
+UNFINISHED = 60.0
+"""Seconds after the begin of a deletion, after which nobody is about to finish it."""
 MAX_FIELD = 200
 """Characters of the longest field that a person writes."""
 
@@ -165,6 +167,21 @@ class Accounts:
                 for table in THEIRS
             ]
         )
+
+    async def leave(self, owner: str) -> None:
+        """Remember that the deletion of ``owner`` began, for when it is cut short."""
+        await self._database.fetch(
+            "UPDATE host_accounts SET leaving_at = :now WHERE tenant = :tenant AND owner = :owner",
+            {"tenant": self._tenant, "owner": owner, "now": self._clock()},
+        )
+
+    async def left_over(self) -> list[str]:
+        """Whose deletion began and was cut short."""
+        rows = await self._database.fetch(
+            "SELECT owner FROM host_accounts WHERE tenant = :tenant AND leaving_at <= :before",
+            {"tenant": self._tenant, "before": self._clock() - UNFINISHED},
+        )
+        return [owner for (owner,) in rows]
 
     async def count(self) -> int:
         rows = await self._database.fetch(

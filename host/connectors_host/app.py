@@ -42,6 +42,7 @@ from .oidc.answers import ISSUER_PATH
 from .oidc.grants import Grants
 from .oidc.routes import routes as oidc_routes
 from .pages import STATIC, Pages
+from .personal_data import finish_deletions
 from .plugins import Plugins
 from .renewal import renewing_ahead
 from .return_to import ReturnToRefused
@@ -134,6 +135,7 @@ def create_app(
                     clock=clock,
                 )
                 try:
+                    await finish_deletions(app.state.host)
                     async with renewing_ahead(hub, settings.renew_ahead):
                         yield
                 finally:

@@ -96,12 +96,26 @@ async def export_account(host: Host, owner: str) -> dict[str, Any]:
 async def delete_account(host: Host, owner: str) -> None:
     """Forget a person: identities, with their tokens revoked or about to be, then all rows and sessions.
 
-    The account goes last, so that what fails on the way can be tried again. An identity that was being
+    The account goes last, so that what fails on the way can be tried again; where nobody can any more, as
+    there is no way in left, ``finish_deletions`` does. An identity that was being
     linked meanwhile goes after it. The audit trail keeps what was done, under an owner id that says
     nothing any more, until its time is over.
     """
+    await finish_deletions(host)
+    await host.accounts.leave(owner)
     for _ in range(2):
         for identity in await host.hub.identities(owner):
             await host.hub.unlink(identity.id, owner=owner)
         await host.accounts.remove(owner)
     host.tell("account.deleted", owner=owner)
+
+
+async def finish_deletions(host: Host) -> None:
+    """Remove the accounts whose deletion was cut short after the last identity was gone.
+
+    One that has an identity left stays: its owner can sign in, and ask again or think better of it.
+    """
+    for owner in await host.accounts.left_over():
+        if not await host.hub.identities(owner):
+            await host.accounts.remove(owner)
+            host.tell("account.deleted", owner=owner)

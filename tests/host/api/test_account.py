@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from connectors_core.errors import StorageError
 from connectors_core.testing.provider import Person
 from tests.host.api.conftest import OTHER_CALLBACK, App, Open, Page, api_of
 from tests.host.conftest import BOB, Running
@@ -257,6 +258,40 @@ class TestAccount:
         database = served.host.hub.database
         for table in ("host_accounts", "host_sessions", "host_verification_records"):
             assert await database.fetch(f"SELECT * FROM {table}") == [], table
+
+    @pytest.mark.parametrize("unlinked", [False, True])
+    async def test_a_deletion_that_was_cut_short_is_finished_unless_there_is_a_way_in(
+        self, app: App, served: Running, monkeypatch: pytest.MonkeyPatch, unlinked: bool
+    ) -> None:
+        async def fail(*_: object, **__: object) -> None:
+            raise StorageError("not now")
+
+        where = served.host.accounts if unlinked else served.host.hub
+        with monkeypatch.context() as patched:
+            patched.setattr(type(where), "remove" if unlinked else "unlink", fail)
+            assert (await app.fetch("DELETE", "/my-account")).status_code == 503
+        assert bool(await served.host.hub.identities(await self.owner(served))) is not unlinked
+        served.at_the_provider_sits(BOB)
+        for seconds, left in ((0, 1), (61, 0 if unlinked else 1)):
+            served.clock.now += seconds
+            bob = await (await Page.signed_in(served)).token()
+            assert (await bob.fetch("DELETE", "/my-account")).status_code == 204
+            assert await served.host.accounts.count() == left
+
+    async def test_it_is_finished_at_the_next_start_too(
+        self, app: App, served: Running, start_api: Open
+    ) -> None:
+        owner = await self.owner(served)
+        await served.host.accounts.leave(owner)
+        (identity,) = await served.host.hub.identities(owner)
+        await served.host.hub.unlink(identity.id, owner=owner)
+        now = served.clock.now
+        await served.host.hub.database.fetch("UPDATE host_accounts SET leaving_at = :at", {"at": now - 60})
+        assert await (await start_api()).host.accounts.count() == 0
+
+    async def owner(self, served: Running) -> str:
+        ((owner,),) = await served.host.hub.database.fetch("SELECT owner FROM host_accounts")
+        return str(owner)
 
     async def test_linking_that_policy_forbids_is_not_found(self, start_api: Open) -> None:
         running = await start_api(acme='token_storage = true\nlinking = "never"')

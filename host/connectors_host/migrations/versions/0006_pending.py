@@ -1,4 +1,4 @@
-"""What a pending change remembers of the sign-in before it, and whose a bearer token is."""
+"""What a pending change or deletion remembers, whose a bearer token is, and who holds a redirect URI."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ def upgrade() -> None:
     op.add_column(
         "host_sessions", sa.Column("authenticated_at", sa.Double, nullable=False, server_default="0")
     )
+    op.add_column("host_accounts", sa.Column("leaving_at", sa.Double, nullable=True))
+    op.create_index("host_accounts_leaving", "host_accounts", ["tenant", "leaving_at"])
     op.add_column("host_bearers", sa.Column("owner", sa.Text, nullable=False, server_default=""))
     op.create_index("host_bearers_owner", "host_bearers", ["tenant", "owner"])
     op.add_column(
@@ -40,4 +42,6 @@ def downgrade() -> None:
     op.drop_column("host_verification_records", "names_itself")
     op.drop_index("host_bearers_owner", "host_bearers")
     op.drop_column("host_bearers", "owner")
+    op.drop_index("host_accounts_leaving", "host_accounts")
+    op.drop_column("host_accounts", "leaving_at")
     op.drop_column("host_sessions", "authenticated_at")
