@@ -25,11 +25,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
-from connectors_core.errors import ConnectorError
+from connectors_core.errors import AuthorizationError, CallbackRejected, ConnectorError
 
 from .google_apis import FILES, MAIL, READ, WRITE, Entry, GoogleApis
 from .headers import Headers
 from .identity_host import IdentityHost, Problem, SignedOut, Token
+from .refusals import REFUSALS, in_words
 
 HERE = Path(__file__).parent
 GOOGLE = ("https://accounts.google.com", "https://lh3.googleusercontent.com")
@@ -126,7 +127,7 @@ class Assistant:
             lists = await self.lists(token)
         except Problem as problem:
             # Nobody has been asked yet: One Tap tells who somebody is, and brings no token.
-            notice = notice or ("" if problem.code == "token_not_found" else str(problem))
+            notice = notice or ("" if problem.code == "token_not_found" else in_words(problem))
         except httpx.HTTPStatusError as error:
             notice = notice or f"Google refused to answer ({error.response.status_code}). Let me ask again."
         shown = {"visit": visit, "notice": notice, "token": token, "lists": lists}
@@ -166,7 +167,7 @@ class Assistant:
             visit.notice = f"You did not let me {' or '.join(refused)}." if refused else "Thank you."
         except Problem as problem:
             denied = problem.code == "access_denied"
-            visit.notice = "You said no, and nothing has changed." if denied else str(problem)
+            visit.notice = "You said no, and nothing has changed." if denied else in_words(problem)
         return RedirectResponse("/", 303)
 
     async def plan(self, request: Request) -> Response:
@@ -194,11 +195,23 @@ class Assistant:
         return RedirectResponse("/sign-in", 303)
 
     async def on_failure(self, request: Request, error: Exception) -> Response:
-        visit = self.visits.get(request.cookies.get(SESSION, ""))
+        visit, notice = self.visits.get(request.cookies.get(SESSION, "")), in_words(error)
         if visit is not None and request.url.path != "/":
-            visit.notice = str(error)
+            visit.notice = notice
             return RedirectResponse("/", 303)
-        return self.pages.TemplateResponse(request, "welcome.html", {"notice": str(error)}, status_code=502)
+        status = 400 if isinstance(error, CallbackRejected | AuthorizationError) else 502
+        return self.pages.TemplateResponse(request, "welcome.html", {"notice": notice}, status_code=status)
+
+    async def on_refusal(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        heading, body = REFUSALS.get(error.status_code, ("That did not work", "Go back and try again."))
+        return self.pages.TemplateResponse(
+            request,
+            "refused.html",
+            {"heading": heading, "body": body},
+            status_code=error.status_code,
+            headers=error.headers,
+        )
 
 
 def create_app(settings: Settings, *, clock: Callable[[], float] = time.time) -> Starlette:
@@ -225,6 +238,7 @@ def create_app(settings: Settings, *, clock: Callable[[], float] = time.time) ->
         lifespan=lifespan,
         middleware=[Middleware(Headers, leads_to=(settings.host, sign_in), images=pictures)],
         exception_handlers={
+            HTTPException: assistant.on_refusal,
             SignedOut: assistant.on_signed_out,
             ConnectorError: assistant.on_failure,
             Problem: assistant.on_failure,
