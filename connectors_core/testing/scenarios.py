@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ..connector import LogoutToken, Refreshes, Revokes
 from ..tokens import TokenSet
-from ..transaction import LIFETIME
+from ..transaction import LIFETIME, Purpose
 from .provider import Case, Provider, Scenario
 
 if TYPE_CHECKING:
@@ -79,6 +79,9 @@ class Actor:
             case Scenario.DEAD_GRANT | Scenario.REVOKE:
                 self._put_into_force(case)
                 return await self._end(case)
+            case Scenario.REAUTHENTICATE:
+                self._put_into_force(case)
+                return await self._prove()
             case Scenario.LOGOUT:
                 await self.sign_in()
                 self._put_into_force(case)
@@ -91,6 +94,15 @@ class Actor:
     def _put_into_force(self, case: Case) -> None:
         if case not in self.provider.active:
             self.provider.put_into_force(case)
+
+    async def _prove(self) -> Completed:
+        started = await self.hub.begin(
+            self.connector, redirect_uri=self.redirect_uri, purpose=Purpose.REAUTHENTICATE, owner="a person"
+        )
+        landed = await self.land(started)
+        return await self.hub.complete(
+            landed, connector=self.connector, binding=started.binding, owner="a person"
+        )
 
     async def _refresh(self, tokens: TokenSet) -> TokenSet:
         connector = self.hub.connector(self.connector).connector

@@ -62,6 +62,8 @@ class Scenario(StrEnum):
     """The person took the grant back at the provider, and the tokens are refreshed."""
     REVOKE = "revoke"
     """The tokens are revoked."""
+    REAUTHENTICATE = "reauthenticate"
+    """Somebody is to prove anew who they are."""
     LOGOUT = "logout"
     """It comes into force after a sign-in, and the provider sends a logout token."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..keys import SigningKey, b64, compact, read_compact, sign
-from .case import Case, Edit, ago, case, changed, having, without
+from .case import Case, Edit, Scenario, ago, case, changed, having, without
 
 if TYPE_CHECKING:
     from ..provider import Provider
@@ -168,6 +168,14 @@ TABLE: tuple[Case, ...] = (
         "signed in two hours ago though max_age is a minute",
         _NO,
         parameters={"max_age": "60"},
+        claims=ago("auth_time", 7200),
+    ),
+    case(
+        "id_token.auth-time-before-reauthentication",
+        "OpenID Connect Core §3.1.2.1",
+        "signed in two hours ago though the person was to prove anew who they are",
+        _NO,
+        scenario=Scenario.REAUTHENTICATE,
         claims=ago("auth_time", 7200),
     ),
     case("id_token.alg-none", "RFC 8725 §3.2", "alg none and no signature", _NO, id_token=_unsigned),
