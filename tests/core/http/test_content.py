@@ -51,10 +51,10 @@ def test_decoding_stops_at_the_cap() -> None:
     [
         (b"x", ["br"]),
         (b"x", ["zstd"]),
-        (gzip.compress(gzip.compress(b"x")), ["gzip", "gzip"]),
+        (gzip.compress(gzip.compress(b"x", mtime=0), mtime=0), ["gzip", "gzip"]),
         (b"not gzip", ["gzip"]),
-        (gzip.compress(b"hello")[:-4], ["gzip"]),
-        (gzip.compress(b"hello") + b"more", ["gzip"]),
+        (gzip.compress(b"hello", mtime=0)[:-4], ["gzip"]),
+        (gzip.compress(b"hello", mtime=0) + b"more", ["gzip"]),
         (zlib.compress(b"hello")[:-1], ["deflate"]),
         (b"\xff\xff\xff", ["deflate"]),
     ],
