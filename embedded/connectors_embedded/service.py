@@ -11,12 +11,12 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from connectors_core import ConnectorEntry, ConnectorError, Purpose
 from connectors_core.flow import Completed
+from connectors_core.return_to import ReturnToRefused, check_return_to
 
 from . import pages
 from .leaving import kept_hint, provider_sign_out
 from .messages import Answer, Cookie, Request
 from .refusals import Refused, failure
-from .return_to import ReturnToRefused, check_return_to
 from .sealing import Sealer
 from .settings import ACTIONS, ROUTES, Settings
 from .users import User, owner_of, sealed_user, unsealed_user

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from connectors_core import ConfigurationError, ConnectorEntry, Hub, Problem, Registry
 from connectors_core.endpoints import split_endpoint
+from connectors_core.return_to import ReturnToRefused, check_return_to
 
-from .return_to import ReturnToRefused, check_return_to
 from .sealing import MIN_SECRET
 
 if TYPE_CHECKING:

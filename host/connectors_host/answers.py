@@ -14,11 +14,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors_core.errors import ConnectorError, NotFound, Step
+from connectors_core.return_to import ReturnToRefused
 
 from .errors import PROBLEM, Failure, HostError, failure
 from .host import Host
 from .pages import Pages, language_of, name_in
-from .return_to import ReturnToRefused
 from .texts import PAGES, error_texts
 
 log = logging.getLogger("connectors_host")

@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from connectors_core.config import Configuration, HostSettings, load_configuration
 from connectors_core.errors import ConnectorError
 from connectors_core.hub import Hub
+from connectors_core.return_to import ReturnToRefused
 from connectors_core.storage import database as databases
 from connectors_core.storage import migrations
 
@@ -45,7 +46,6 @@ from .pages import STATIC, Pages
 from .personal_data import finish_deletions
 from .plugins import Plugins
 from .renewal import renewing_ahead
-from .return_to import ReturnToRefused
 from .routes import (
     account,
     account_changes,

@@ -12,6 +12,7 @@ from connectors_core.config import Configuration, HostSettings
 from connectors_core.errors import NotFound
 from connectors_core.events import Event
 from connectors_core.hub import ConnectorEntry, Hub
+from connectors_core.return_to import ReturnToRefused
 
 from .accounts import Account, Accounts
 from .api.bearer import Bearers
@@ -23,7 +24,7 @@ from .logos import Logos
 from .oidc.access_tokens import AppTokens
 from .oidc.grants import Grants
 from .plugins import Plugins
-from .return_to import ReturnToRefused, check_return_to
+from .return_to import check_return_to
 from .sessions import Session, Sessions
 from .signing_key import SigningKey
 

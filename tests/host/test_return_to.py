@@ -5,9 +5,11 @@ from __future__ import annotations
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from connectors_host.return_to import ACTION_ROUTES, ReturnToRefused, check_return_to
+from connectors_host.return_to import ACTION_ROUTES, check_return_to
 from hypothesis import given
 from hypothesis import strategies as st
+
+from connectors_core.return_to import ReturnToRefused
 
 ORIGINS = ("https://app.test", "http://127.0.0.1:3000")
 

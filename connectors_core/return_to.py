@@ -20,8 +20,8 @@ def check_return_to(value: str, *, origins: Collection[str] = (), actions: Colle
     """Return ``value``, percent-encoded for a Location header, or raise ReturnToRefused.
 
     It begins with exactly one ``/``, has no backslash, control character or white space (also not
-    percent-encoded) and no encoded slash, and is at or below none of the paths ``actions``; or it is
-    a URL whose origin is one of ``origins``, without a user name.
+    percent-encoded) and no encoded slash, and is at or below none of the paths ``actions`` (of one
+    that ends in a slash: below it); or it is a URL whose origin is one of ``origins``, without a user name.
     """
     if len(value) > MAX_LENGTH:
         raise ReturnToRefused("return_to is too long")
@@ -38,9 +38,11 @@ def _check_path(value: str, actions: Collection[str]) -> None:
     # A browser resolves "." and "..", also percent-encoded, before it asks for the path (URL standard).
     path = unquote(re.split(r"[?#]", value, maxsplit=1)[0])
     resolved = posixpath.normpath(path)
+    if path.endswith("/") and resolved != "/":
+        resolved += "/"
     if value.startswith("//") or resolved.startswith("//") or path.startswith(("/./", "/../")):
         raise ReturnToRefused("return_to must begin with one /")
-    if any(resolved == action or resolved.startswith(f"{action}/") for action in actions):
+    if any(resolved == action or resolved.startswith(f"{action.rstrip('/')}/") for action in actions):
         raise ReturnToRefused("return_to must not be a route that does something")
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
-from connectors_embedded.return_to import ReturnToRefused, check_return_to
 from hypothesis import given
 from hypothesis import strategies as st
+
+from connectors_core.return_to import ReturnToRefused, check_return_to
 
 BASE = "https://app.test"
 ACTIONS = ("/auth/sign-in", "/auth/sign-in-callback", "/auth/sign-out")
