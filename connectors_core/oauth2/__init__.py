@@ -10,7 +10,7 @@ from .authorization import (
     check_extra_parameters,
 )
 from .client_auth import ClientAuthentication, SigningKey, choose_auth_method, read_signing_key, sign_jwt
-from .connector import OAuth2Config, OAuth2Connector
+from .connector import OAuth2Config, OAuth2Connector, RevocationField, RotationField
 from .json_body import read_json
 from .pkce import s256_code_challenge
 from .profile_map import ProfileMap
@@ -31,6 +31,8 @@ __all__ = [
     "OAuth2Config",
     "OAuth2Connector",
     "ProfileMap",
+    "RevocationField",
+    "RotationField",
     "SigningKey",
     "append_query",
     "build_authorization_uri",

@@ -55,6 +55,23 @@ class OAuth2Config(ConnectorConfig):
     scope: str | None = None
 
 
+RotationField = Annotated[
+    str,
+    Field(
+        pattern=r"^(none|overlap|strict|grace:[1-9][0-9]{0,5})$",
+        description="What becomes of a refresh token that was used: it stays (none), it serves until the"
+        " next was used (overlap), for so many seconds more (grace:30), or not again (strict).",
+    ),
+]
+"""``Connector.rotation`` as a field, for a type whose configuration says it."""
+
+RevocationField = Annotated[
+    Literal["token", "grant", "none"],
+    Field(description="What revoking a token ends: that one, or the whole grant; none: revoke nothing."),
+]
+"""``Connector.revocation`` as a field."""
+
+
 class OAuth2Connector(Connector):
     """A connector for a server of OAuth 2.0: attributes declare, methods are the escape hatch.
 

@@ -18,6 +18,8 @@ from connectors_core.oauth2 import (
     REFRESH_RESERVED,
     OAuth2Config,
     ProfileMap,
+    RevocationField,
+    RotationField,
     SigningKey,
     check_extra_parameters,
     read_signing_key,
@@ -119,16 +121,8 @@ class OAuth2ProviderConfig(OAuth2Config):
     access_denied_aliases: tuple[Text, ...] = Field(
         (), description="The server's own words for access_denied: the person said no."
     )
-    rotation: str = Field(
-        "strict",
-        pattern=r"^(none|overlap|strict|grace:[1-9][0-9]{0,5})$",
-        description="What becomes of a refresh token that was used: it stays (none), it serves until the"
-        " next was used (overlap), for so many seconds more (grace:30), or not again (strict).",
-    )
-    revocation: Literal["token", "grant", "none"] = Field(
-        "token",
-        description="What revoking a token ends: that one, or the whole grant; none: revoke nothing.",
-    )
+    rotation: RotationField = "strict"
+    revocation: RevocationField = "token"
     scope: str | None = Field(None, description="Scopes to ask for at sign-in.")
     scope_separator: str = Field(
         " ", pattern=r"^[^A-Za-z0-9]{1,3}$", description="What stands between scopes on the wire."

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, Field, SecretStr, ValidationInfo, field_vali
 from connectors_core.connector import ConnectorConfig
 from connectors_core.endpoints import EndpointUrl, IssuerUrl
 from connectors_core.errors import ConfigurationError
-from connectors_core.oauth2 import check_extra_parameters
+from connectors_core.oauth2 import RevocationField, RotationField, check_extra_parameters
 from connectors_core.oidc import (
     ASYMMETRIC,
     RESERVED_PARAMETERS,
@@ -159,16 +159,8 @@ class OIDCProviderConfig(OIDCConfig):
     access_denied_aliases: tuple[Text, ...] = Field(
         (), description="The provider's own words for access_denied: the person said no."
     )
-    rotation: str = Field(
-        "strict",
-        pattern=r"^(none|overlap|strict|grace:[1-9][0-9]{0,5})$",
-        description="What becomes of a refresh token that was used: it stays (none), it serves until the"
-        " next was used (overlap), for so many seconds more (grace:30), or not again (strict).",
-    )
-    revocation: Literal["token", "grant", "none"] = Field(
-        "token",
-        description="What revoking a token ends: that one, or the whole grant; none: revoke nothing.",
-    )
+    rotation: RotationField = "strict"
+    revocation: RevocationField = "token"
     accept_string_typed_boolean_claims: bool = Field(
         False, description='Read "true" and "false" as booleans.'
     )
