@@ -55,23 +55,7 @@ class SignIn:
         self._hub.close()
 
     def view(self, route: str, request: HttpRequest, connector: str | None = None) -> HttpResponse:
-        return self.response(run(self.service.answer(self._hub, route, _read(request, body=True), connector)))
-
-    def response(self, answer: messages.Answer) -> HttpResponse:
-        response = HttpResponse(answer.body, status=answer.status, content_type=answer.media_type)
-        for name, value in answer.headers.items():
-            response[name] = value
-        for cookie in answer.cookies:
-            response.set_cookie(
-                cookie.name,
-                cookie.value,
-                max_age=cookie.max_age,
-                path="/",
-                secure=self.service.settings.secure,
-                httponly=True,
-                samesite="Lax",
-            )
-        return response
+        return _response(run(self.service.answer(self._hub, route, _read(request, body=True), connector)))
 
 
 @lru_cache(maxsize=1)
@@ -108,7 +92,7 @@ def login_required(view: View) -> View:
     def refusal(request: HttpRequest) -> HttpResponse | None:
         if user_of(request) is not None:
             return None
-        return sign_in().response(sign_in().service.challenge(_read(request)))
+        return _response(sign_in().service.challenge(_read(request)))
 
     async def guarded_later(request: HttpRequest, *arguments: Any, **named: Any) -> Any:
         return refusal(request) or await view(request, *arguments, **named)
@@ -129,6 +113,15 @@ def _read(request: HttpRequest, *, body: bool = False) -> messages.Request:
         cookies=request.COOKIES,
         body=received if len(received) <= messages.MAX_BODY else None,
     )
+
+
+def _response(answer: messages.Answer) -> HttpResponse:
+    response = HttpResponse(answer.body, status=answer.status, content_type=answer.media_type)
+    for name, value in answer.headers.items():
+        response[name] = value
+    for cookie in answer.cookies:
+        response.set_cookie(**cookie.parameters())
+    return response
 
 
 app_name = "connectors"

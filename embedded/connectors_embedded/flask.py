@@ -67,27 +67,13 @@ class SignIn:
 
     def challenge(self) -> Response:
         """Send a browser to sign in; tell a program that it must (401)."""
-        return self._response(self._service.challenge(_read()))
+        return _response(self._service.challenge(_read()))
 
     def _registered(self, state: BlueprintSetupState) -> None:
         state.app.extensions[EXTENSION] = self
 
     def _answer(self, route: str, connector: str | None = None) -> Response:
-        return self._response(run(self._service.answer(self._hub, route, _read(body=True), connector)))
-
-    def _response(self, answer: messages.Answer) -> Response:
-        response = Response(answer.body, answer.status, dict(answer.headers), content_type=answer.media_type)
-        for cookie in answer.cookies:
-            response.set_cookie(
-                cookie.name,
-                cookie.value,
-                max_age=cookie.max_age,
-                path="/",
-                secure=self._service.settings.secure,
-                httponly=True,
-                samesite="Lax",
-            )
-        return response
+        return _response(run(self._service.answer(self._hub, route, _read(body=True), connector)))
 
 
 class SessionStorage(Storage):
@@ -139,6 +125,13 @@ def _read(*, body: bool = False) -> messages.Request:
         cookies=request.cookies,
         body=received if len(received) <= messages.MAX_BODY else None,
     )
+
+
+def _response(answer: messages.Answer) -> Response:
+    response = Response(answer.body, answer.status, dict(answer.headers), content_type=answer.media_type)
+    for cookie in answer.cookies:
+        response.set_cookie(**cookie.parameters())
+    return response
 
 
 current_user: User = cast("User", LocalProxy(_user))

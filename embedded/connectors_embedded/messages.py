@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 MAX_BODY = 32 * 1024
@@ -55,6 +56,19 @@ class Cookie:
     name: str
     value: str = field(default="", repr=False)
     max_age: int = 0
+    secure: bool = True
+
+    def parameters(self) -> dict[str, Any]:
+        """Those of ``set_cookie``, which are the same in every framework."""
+        return {
+            "key": self.name,
+            "value": self.value,
+            "max_age": self.max_age,
+            "path": "/",
+            "secure": self.secure,
+            "httponly": True,
+            "samesite": "Lax",
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

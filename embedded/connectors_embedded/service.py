@@ -232,7 +232,8 @@ class Service:
         return f"__Host-{name}" if self.settings.secure else name
 
     def _cookie(self, name: str, value: str, lifetime: float) -> Cookie:
-        return Cookie(name=self._cookie_name(name), value=value, max_age=max(0, int(lifetime)))
+        name, secure = self._cookie_name(name), self.settings.secure
+        return Cookie(name=name, value=value, max_age=max(0, int(lifetime)), secure=secure)
 
     def _refusal(self, request: Request, error: ConnectorError) -> Answer:
         failed = failure(error)

@@ -78,15 +78,7 @@ class SignIn:
         answer = await self._service.answer(self.hub, route, await read(request), connector)
         response = Response(answer.body, answer.status, dict(answer.headers), answer.media_type)
         for cookie in answer.cookies:
-            response.set_cookie(
-                cookie.name,
-                cookie.value,
-                max_age=cookie.max_age,
-                path="/",
-                secure=self._service.settings.secure,
-                httponly=True,
-                samesite="lax",
-            )
+            response.set_cookie(**cookie.parameters())
         return response
 
 
