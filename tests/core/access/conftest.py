@@ -14,6 +14,7 @@ from connectors_core.access.access import Access
 from connectors_core.access.held import Held
 from connectors_core.access.timing import Timing
 from connectors_core.connector import Connector, ConnectorConfig, NetworkPermission, Runtime
+from connectors_core.errors import InvalidGrant, TokenEndpointError
 from connectors_core.events import Event
 from connectors_core.grants import GrantRef, Occasion
 from connectors_core.metadata import ConnectorMetadata
@@ -139,6 +140,18 @@ class Seen:
     lifetime: float = 3600.0
     in_flight: int = 0
     most_in_flight: int = 0
+
+
+def refused(error: str, status: int = 400, **more: Any) -> TokenEndpointError:
+    return TokenEndpointError(error, status=status, **more)
+
+
+def dead() -> InvalidGrant:
+    return InvalidGrant("invalid_grant", status=400)
+
+
+def names(events: Iterable[Event]) -> list[str]:
+    return [event.name for event in events]
 
 
 @pytest.fixture
