@@ -9,8 +9,22 @@ import pytest
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from connectors_core.connector import Runtime
+from connectors_core.oauth2 import BearerApi
 from connectors_core.oidc import DiscoveryCache, JwksCache, OIDCConfig, OIDCConnector
-from tests.core.oidc.op import CLIENT, METADATA, Acme, Clock, Provider, published
+from connectors_core.profile import IdentityKey, Profile
+from tests.core.oidc.op import (
+    CALLBACK,
+    CLIENT,
+    METADATA,
+    Acme,
+    Clock,
+    Provider,
+    claims_of,
+    granted,
+    published,
+    sign,
+    transaction,
+)
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +81,18 @@ def connect(runtime: Runtime) -> Callable[..., OIDCConnector]:
         return cls(OIDCConfig.model_validate(values), connector_id="acme-main", runtime=runtime)
 
     return connect
+
+
+@pytest.fixture
+def sign_in(provider: Provider, ec: ECKey) -> Callable[..., Any]:
+    """``await sign_in(connector, name="Jane")``: exchange, profile and identity, with those claims."""
+
+    async def sign_in(
+        connector: OIDCConnector, *, scopes: tuple[str, ...] = ("openid", "profile", "email"), **claims: Any
+    ) -> tuple[Profile, IdentityKey]:
+        provider.documents["/token"] = granted(sign(claims_of(**claims), ec))
+        granted_tokens = await connector.exchange(CALLBACK, transaction(scopes=scopes))
+        profile = await connector.profile(BearerApi.of(connector, granted_tokens), granted_tokens)
+        return profile, connector.identity(profile, granted_tokens)
+
+    return sign_in

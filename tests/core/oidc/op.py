@@ -13,10 +13,10 @@ from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64encode
 
 from connectors_core.connector import NetworkPermission
-from connectors_core.metadata import ConnectorMetadata
+from connectors_core.metadata import ConnectorMetadata, ServerMetadata
 from connectors_core.oidc import OIDCConnector
 from connectors_core.tokens import TokenSet
-from connectors_core.transaction import Purpose, Transaction
+from connectors_core.transaction import Callback, Purpose, Transaction
 
 NOW = 1_700_000_000.0
 ISSUER = "https://op.example"
@@ -24,6 +24,17 @@ CLIENT = "client-1"
 NONCE = "canary-nonce-0123456789"
 ACCESS_TOKEN = "canary-access-token-0123456789"
 CODE = "canary-code-0123456789"
+CALLBACK = Callback(code=CODE)
+TYPED_IN = ServerMetadata(
+    issuer=ISSUER,
+    authorization_endpoint=f"{ISSUER}/authorize",
+    token_endpoint=f"{ISSUER}/token",
+    jwks_uri=f"{ISSUER}/jwks",
+)
+THIN = ("openid",)
+FULL = {"name": "Jane", "email": "jane@example.com", "email_verified": True}
+
+Connect = Callable[..., OIDCConnector]
 
 
 def segment(data: bytes | Mapping[str, Any]) -> str:
@@ -141,3 +152,7 @@ def query(uri: str) -> dict[str, str]:
     pairs = parse_qsl(urlsplit(uri).query, keep_blank_values=True, strict_parsing=True)
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)
+
+
+async def refresh(connector: OIDCConnector, before: Mapping[str, Any] | None) -> TokenSet:
+    return await connector.refresh(tokens(before, refresh_token="canary-refresh-token-0123456789"))
