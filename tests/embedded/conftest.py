@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from http.cookies import SimpleCookie
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 import pytest
@@ -16,11 +14,11 @@ from connectors_core import ConnectorMetadata, Registry
 from connectors_core.http import HttpSender
 from connectors_core.oidc import OIDCConnector
 from connectors_core.testing.provider import Person, Provider
+from tests.browsing import Browser, Send, wired
 from tests.canary import Canary
 from tests.django_project import configure
 
 BASE = "https://app.test"
-HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
 BOB = Person(
     sub="bob-1", claims={"name": "Bob Example", "email": "bob@example.test", "email_verified": False}
 )
@@ -47,78 +45,6 @@ class Clock:
         return self.now
 
 
-Send = Callable[[httpx.Request], Awaitable[httpx.Response]]
-
-
-class Browser:
-    """Keeps cookies, names itself as browsers do, and follows nothing by itself."""
-
-    def __init__(self, send: Send, provider: Provider, prefix: str) -> None:
-        self._send = send
-        self._provider = provider
-        self.prefix = prefix
-        self.cookies: dict[str, str] = {}
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: dict[str, str] | str | None = None,
-        form: dict[str, str] | None = None,
-        headers: dict[str, str | None] | None = None,
-        cookies: bool = True,
-    ) -> httpx.Response:
-        suffix = urlencode(query) if isinstance(query, dict) else query
-        sent: dict[str, str | None] = {"Accept": HTML, "Sec-Fetch-Site": "same-origin"}
-        if cookies and self.cookies:
-            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        sent |= headers or {}
-        request = httpx.Request(
-            method,
-            urljoin(BASE, path) + (f"?{suffix}" if suffix else ""),
-            headers={k: v for k, v in sent.items() if v is not None},
-            data=form,
-        )
-        response = await self._send(request)
-        response.request = request
-        for header in response.headers.get_list("set-cookie"):
-            for name, morsel in SimpleCookie(header).items():
-                if morsel["max-age"] == "0":
-                    self.cookies.pop(name, None)
-                else:
-                    self.cookies[name] = morsel.value
-        return response
-
-    async def get(self, path: str, **options: Any) -> httpx.Response:
-        return await self.request("GET", path, **options)
-
-    async def post(self, path: str, **options: Any) -> httpx.Response:
-        return await self.request("POST", path, **options)
-
-    async def begin(self, connector: str = "", **query: str) -> httpx.Response:
-        return await self.get(f"{self.prefix}/sign-in{connector and f'/{connector}'}", query=query)
-
-    async def come_back(self, started: httpx.Response) -> httpx.Response:
-        """Go to the provider and return with its answer, as a cross-site navigation."""
-        assert started.status_code == 302, started.text
-        landing = await self._provider.visit(started.headers["location"])
-        path = urlsplit(landing.uri).path
-        headers: dict[str, str | None] = {"Sec-Fetch-Site": "cross-site"}
-        if landing.method == "GET":
-            return await self.get(path, query=landing.query, headers=headers)
-        kept = await self.post(path, form=dict(landing.parameters), headers=headers, cookies=False)
-        assert kept.status_code == 303, kept.text
-        return await self.get(kept.headers["location"], headers=headers)
-
-    async def sign_in(self, connector: str = "", **query: str) -> httpx.Response:
-        return await self.come_back(await self.begin(connector, **query))
-
-    async def user(self) -> dict[str, Any]:
-        answer = await self.get(f"{self.prefix}/user", headers={"Accept": "application/json"})
-        return dict(answer.json())
-
-
 class Running:
     """An open application with all that stands around it. ``sign_in`` is the adapter's object."""
 
@@ -130,7 +56,7 @@ class Running:
         self._prefix = prefix
 
     def browser(self) -> Browser:
-        return Browser(self._send, self.provider, self._prefix)
+        return Browser(self._send, self.provider, BASE, self._prefix)
 
     def at_the_provider_sits(self, person: Person) -> None:
         """From now on this is who the provider authorizes."""
@@ -168,7 +94,7 @@ async def starlette_app(stack: AsyncExitStack, settings: dict[str, Any]) -> tupl
     ]
     app = Starlette(routes=[*routes, *sign_in.routes], lifespan=sign_in.lifespan)
     await stack.enter_async_context(app.router.lifespan_context(app))
-    return wired(httpx.ASGITransport(app=app)), sign_in
+    return wired(app), sign_in
 
 
 async def flask_app(stack: AsyncExitStack, settings: dict[str, Any]) -> tuple[Send, Any]:
@@ -234,15 +160,6 @@ async def django_app(stack: AsyncExitStack, settings: dict[str, Any]) -> tuple[S
     stack.enter_context(override_settings(ROOT_URLCONF=urls))
     stack.push_async_callback(asyncio.to_thread, embedded.sign_in().close)
     return in_thread(httpx.WSGITransport(app=WSGIHandler())), embedded.sign_in()
-
-
-def wired(transport: httpx.ASGITransport) -> Send:
-    async def send(request: httpx.Request) -> httpx.Response:
-        response = await transport.handle_async_request(request)
-        await response.aread()
-        return response
-
-    return send
 
 
 def in_thread(transport: httpx.WSGITransport) -> Send:

@@ -18,8 +18,9 @@ from connectors_core.errors import AccessDenied, NotLinked, StateMismatch, Stora
 from connectors_core.sync import Hub as SyncHub
 from connectors_core.testing.provider import Provider
 from connectors_core.vault import Keyring
+from tests.browsing import Browser
 from tests.canary import Canary
-from tests.embedded.conftest import BASE, BOB, Browser, Clock, in_thread
+from tests.embedded.conftest import BASE, BOB, Clock, in_thread
 
 CALLBACK = f"{BASE}/auth/sign-in-callback"
 
@@ -342,7 +343,7 @@ async def test_the_articles_code_runs_with_its_construction_changed(
             return "Not authenticated <a href='/sign-in'>Sign in</a>"
         return "Authenticated <a href='/sign-out'>Sign out</a>"
 
-    browser = Browser(in_thread(httpx.WSGITransport(app=app)), provider, "")
+    browser = Browser(in_thread(httpx.WSGITransport(app=app)), provider, BASE)
     try:
         assert "Not authenticated" in (await browser.get("/")).text
         await browser.come_back(await browser.get("/sign-in"))

@@ -6,10 +6,8 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
-from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 import pytest
@@ -25,10 +23,10 @@ from connectors_core.metadata import ConnectorMetadata
 from connectors_core.oidc import OIDCConnector
 from connectors_core.registry import Registry
 from connectors_core.testing.provider import Client, Person, Provider
+from tests import browsing
 from tests.canary import Canary
 
 BASE = "https://host.test"
-HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
 
 BOB = Person(
     sub="bob-1", claims={"name": "Bob Example", "email": "bob@example.test", "email_verified": False}
@@ -64,67 +62,15 @@ class Clock:
         return self.now
 
 
-class Browser:
-    """Keeps cookies, names itself as browsers do, and follows nothing by itself."""
+class Browser(browsing.Browser):
+    """A browser that knows this host's connectors and pages."""
 
     def __init__(self, app: Starlette, provider: Provider, base: str = BASE) -> None:
-        self._transport = httpx.ASGITransport(app=app)
-        self._provider = provider
-        self.base = base
-        self.cookies: dict[str, str] = {}
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: dict[str, str] | str | None = None,
-        form: dict[str, str] | None = None,
-        headers: dict[str, str | None] | None = None,
-        cookies: bool = True,
-    ) -> httpx.Response:
-        suffix = urlencode(query) if isinstance(query, dict) else query
-        url = urljoin(self.base, path) + (f"?{suffix}" if suffix else "")
-        sent: dict[str, str | None] = {"Accept": HTML, "Sec-Fetch-Site": "same-origin"}
-        if cookies and self.cookies:
-            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        sent |= headers or {}
-        request = httpx.Request(
-            method, url, headers={k: v for k, v in sent.items() if v is not None}, data=form
-        )
-        response = await self._transport.handle_async_request(request)
-        response.request = request
-        await response.aread()
-        for header in response.headers.get_list("set-cookie"):
-            for name, morsel in SimpleCookie(header).items():
-                if morsel["max-age"] == "0":
-                    self.cookies.pop(name, None)
-                else:
-                    self.cookies[name] = morsel.value
-        return response
-
-    async def get(self, path: str, **options: Any) -> httpx.Response:
-        return await self.request("GET", path, **options)
-
-    async def post(self, path: str, **options: Any) -> httpx.Response:
-        return await self.request("POST", path, **options)
+        super().__init__(browsing.wired(app), provider, base)
+        self.app = app
 
     async def begin(self, connector: str = "acme", **query: str) -> httpx.Response:
-        return await self.get(f"/sign-in/{connector}", query=query)
-
-    async def come_back(self, started: httpx.Response) -> httpx.Response:
-        """Go to the provider and return with its answer, as a cross-site navigation."""
-        landing = await self._provider.visit(started.headers["location"])
-        path = urlsplit(landing.uri).path
-        headers: dict[str, str | None] = {"Sec-Fetch-Site": "cross-site"}
-        if landing.method == "GET":
-            return await self.get(path, query=landing.query, headers=headers)
-        kept = await self.post(path, form=dict(landing.parameters), headers=headers, cookies=False)
-        assert kept.status_code == 303
-        return await self.get(kept.headers["location"], headers=headers)
-
-    async def sign_in(self, connector: str = "acme", **query: str) -> httpx.Response:
-        return await self.come_back(await self.begin(connector, **query))
+        return await super().begin(connector, **query)
 
     async def form(self, path: str, **fields: str) -> httpx.Response:
         """Post a form of a page of this session."""
@@ -140,10 +86,6 @@ class Browser:
 
     async def link(self, connector: str = "posting") -> httpx.Response:
         return await self.come_back(await self.begin_at_account("/account/link", connector=connector))
-
-    async def user(self) -> dict[str, Any]:
-        answer = await self.get("/user", headers={"Accept": "application/json"})
-        return dict(answer.json())
 
 
 class Running:

@@ -20,9 +20,7 @@ async def post(browser: Browser, body: Any, *, path: str = "/native/acme", **hea
     if browser.cookies:
         sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     request = httpx.Request("POST", BASE + path, headers=sent, content=json.dumps(body))
-    answer = await browser._transport.handle_async_request(request)
-    await answer.aread()
-    return answer
+    return await browser.send(request)
 
 
 async def nonce_of(browser: Browser, connector: str = "acme") -> str:

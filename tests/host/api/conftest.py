@@ -130,9 +130,8 @@ class Page:
         request = httpx.Request(
             method, url, content=content, headers={k: v for k, v in headers.items() if v is not None}
         )
-        response = await self.browser._transport.handle_async_request(request)
+        response = await self.browser.send(request)
         response.request = request
-        await response.aread()
         as_described(response)
         return response
 
@@ -169,7 +168,7 @@ class App:
 
     async def visit(self, begun: dict[str, Any]) -> dict[str, str]:
         """Send the browser to the provider; return what the application's callback gets."""
-        landing = await self.page.browser._provider.visit(begun["authorizationUri"])
+        landing = await self.page.browser.provider.visit(begun["authorizationUri"])
         return dict(landing.parameters)
 
     async def verify(self, begun: dict[str, Any], data: dict[str, Any]) -> httpx.Response:

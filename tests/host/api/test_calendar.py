@@ -73,9 +73,7 @@ class Calendar:
             content = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
             headers.append(("Content-Type", "application/json" if typed else "text/plain;charset=UTF-8"))
         request = httpx.Request(method, BASE + path, headers=headers, content=content)
-        answer = await self.page.browser._transport.handle_async_request(request)
-        await answer.aread()
-        return answer
+        return await self.page.browser.send(request)
 
     async def google_token(self) -> str:
         answer = await self.fetch("/my-account/identities/google/access-token")

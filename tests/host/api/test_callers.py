@@ -138,7 +138,7 @@ async def test_with_its_scope_no_route_says_unauthenticated_or_forbidden(page: P
 
 
 def _running_of(page: Page) -> Running:
-    return Running(page.browser._transport.app, page.browser._provider, None, BASE)  # type: ignore[arg-type]
+    return Running(page.browser.app, page.browser.provider, None, BASE)  # type: ignore[arg-type]
 
 
 async def test_a_bearer_needs_neither_content_type_nor_origin(app: App) -> None:
