@@ -66,9 +66,9 @@ def configure_logging() -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
 
-def run(app: Starlette, listener: socket.socket, *, announcement: str) -> int:
-    """Serve until a signal asks to stop; return the exit code."""
-    config = uvicorn.Config(
+def configured(app: Starlette, *, grace: int = GRACE) -> uvicorn.Config:
+    """How uvicorn serves an application of ours; requests under way have ``grace`` seconds to finish."""
+    return uvicorn.Config(
         app,
         http="h11",
         ws="none",
@@ -77,9 +77,13 @@ def run(app: Starlette, listener: socket.socket, *, announcement: str) -> int:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=grace,
     )
-    server = Server(config, announcement)
+
+
+def run(app: Starlette, listener: socket.socket, *, announcement: str) -> int:
+    """Serve until a signal asks to stop; return the exit code."""
+    server = Server(configured(app), announcement)
     # uvicorn exits the process where the application cannot start.
     with suppress(SystemExit):
         server.run(sockets=[listener])
