@@ -281,8 +281,13 @@ class Connector(ABC):
         return tuple(dict.fromkeys(asked or ()))
 
     def missing_scopes(self, asked: Iterable[str], granted: Iterable[str]) -> frozenset[str]:
-        """Which of ``asked`` a grant of ``granted`` lacks; a provider may rename or imply scopes."""
-        return frozenset(asked).difference(granted)
+        """Which of ``asked``, as spelled there, a grant of ``granted`` lacks; a provider may imply scopes."""
+        known = {self.spell_scope(scope) for scope in granted}
+        return frozenset(scope for scope in asked if self.spell_scope(scope) not in known)
+
+    def spell_scope(self, scope: str) -> str:
+        """One spelling of a scope that the provider knows by several: those that come out alike are one."""
+        return scope
 
     async def select_account_parameters(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
         """What to add to a request with the caller's ``parameters`` to let the person choose an account.

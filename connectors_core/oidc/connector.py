@@ -354,7 +354,8 @@ class OIDCConnector(OAuth2Connector):
             "email": (found.email, found.email_verified),
             "phone": (found.phone, found.phone_verified),
         }
-        return any(None in promised[scope] for scope in promised.keys() & tokens.scopes)
+        granted = {self.spell_scope(scope) for scope in tokens.scopes}
+        return any(None in promised[scope] for scope in promised.keys() & granted)
 
     def identity(self, profile: Profile, tokens: TokenSet) -> IdentityKey:
         """The verified ``iss`` and ``sub``."""

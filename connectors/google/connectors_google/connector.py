@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from connectors_core import ConnectorMetadata, OneTap, Purpose, ServerMetadata, TokenSet, Transaction, errors
@@ -44,15 +43,14 @@ class Google(OIDCConnector):
 
     def scopes_to_request(self, asked: Iterable[str] | None) -> tuple[str, ...]:
         """As for OpenID Connect, each scope in one spelling. Raises ConfigurationError for offline_access."""
-        scopes = {SHORT.get(scope, scope): scope for scope in reversed(super().scopes_to_request(asked))}
+        scopes = {self.spell_scope(scope): scope for scope in reversed(super().scopes_to_request(asked))}
         if "offline_access" in scopes:
             raise errors.ConfigurationError([errors.Problem(("scope",), NO_OFFLINE_ACCESS)])
         return tuple(reversed(scopes.values()))
 
-    def missing_scopes(self, asked: Iterable[str], granted: Iterable[str]) -> frozenset[str]:
-        """Which of ``asked``, as spelled there, a grant lacks; the two spellings of a scope are one."""
-        known = {SHORT.get(scope, scope) for scope in granted}
-        return frozenset(scope for scope in asked if SHORT.get(scope, scope) not in known)
+    def spell_scope(self, scope: str) -> str:
+        """The short one of two spellings."""
+        return SHORT.get(scope, scope)
 
     def request_parameters(self, transaction: Transaction, server: ServerMetadata) -> dict[str, str]:
         """As for OpenID Connect, with consent where a refresh token is wanted and known not to be stored.
@@ -84,10 +82,6 @@ class Google(OIDCConnector):
         if wanted and not (domain if wanted == "*" else domain == wanted):
             raise errors.IdTokenRejected("hd", expected=wanted, actual=errors.provider_text(domain or "none"))
         return {**claims, "iss": ISSUER} if self.server else claims
-
-    async def claims(self, tokens: TokenSet) -> dict[str, Any]:
-        """As for OpenID Connect, where a grant of ``userinfo.email`` promises what ``email`` does."""
-        return await super().claims(replace(tokens, scopes=frozenset(SHORT.get(s, s) for s in tokens.scopes)))
 
     async def revoke(self, tokens: TokenSet) -> None:
         """Revoke the grant. Either token takes the other along, which Google then calls invalid_token."""

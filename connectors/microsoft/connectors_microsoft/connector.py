@@ -69,10 +69,12 @@ class Microsoft(OIDCConnector):
         return frozenset({self._issuer(tenant)}) if let_in else frozenset()
 
     def missing_scopes(self, asked: Iterable[str], granted: Iterable[str]) -> frozenset[str]:
-        """Which of ``asked`` a grant lacks: answers spell scopes of Graph as URLs, and leave out
-        ``offline_access``, of which the refresh token is the sign."""
-        known = {scope.removeprefix(GRAPH).lower() for scope in granted} | {"offline_access"}
-        return frozenset(scope for scope in asked if scope.removeprefix(GRAPH).lower() not in known)
+        """As elsewhere: answers leave out ``offline_access``, of which the refresh token is the sign."""
+        return super().missing_scopes(asked, {*granted, "offline_access"})
+
+    def spell_scope(self, scope: str) -> str:
+        """Without the address of Graph, which answers put before its scopes, and in small letters."""
+        return scope.removeprefix(GRAPH).lower()
 
     async def select_account_parameters(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
         """As for OpenID Connect, where no prompt is set: Microsoft takes one alone (AADSTS90023)."""
