@@ -34,7 +34,8 @@ from connectors_core.hub.keeping import ref_of
 from connectors_core.oauth2 import OAuth2Connector
 from connectors_core.profile import IdentityKey
 from connectors_core.storage.migrations import upgrade
-from connectors_core.storage.postgresql import MOST_CONNECTIONS, placeholders
+from connectors_core.storage.placeholders import placeholders
+from connectors_core.storage.postgresql import MOST_CONNECTIONS
 from connectors_core.stores import Identity
 from connectors_core.vault import Keyring, sql
 

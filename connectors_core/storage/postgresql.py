@@ -6,10 +6,9 @@ Needs the extra ``postgresql``. URLs are read by libpq, so its parameters and en
 from __future__ import annotations
 
 import asyncio
-import re
 import select
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from functools import lru_cache
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -20,10 +19,14 @@ from psycopg.pq import TransactionStatus
 from ..errors import ConfigurationError, Problem, StorageError, provider_text
 from ..stores import Parameters, Row
 from ..tokens import EMPTY
+from .placeholders import placeholders
+from .postgresql_reads import ReadFailed, Reads
 
 MOST_CONNECTIONS = 10
 WAIT = 30.0
 """Seconds to wait for a connection of the pool to become free."""
+REST = 5.0
+"""Seconds between two attempts to open the connection that reads share."""
 
 DEFAULTS = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "application_name": "connectors"}
 """libpq's own are to wait for ever. ``tcp_user_timeout`` is in milliseconds."""
@@ -35,35 +38,6 @@ REPEATABLE = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailu
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Row]
 
-_TOKEN = re.compile(
-    r"""
-      '(?:[^']|'')*'                     # string
-    | "(?:[^"]|"")*"                     # identifier
-    | --[^\n]* | /\*.*?\*/               # comment
-    | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$    # dollar-quoted string
-    | ::                                 # cast
-    | :(?P<name>[A-Za-z_]\w*)
-    | %
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-
-@lru_cache(maxsize=1024)
-def placeholders(sql: str) -> bytes:
-    """Write ``:name`` as psycopg's ``%(name)s`` and ``%`` as ``%%``.
-
-    Casts (``::``), strings, quoted identifiers and comments keep their colons. Not understood:
-    array slices with a name for a bound, and backslash escapes of quotes in ``E''`` strings.
-    """
-
-    def replaced(match: re.Match[str]) -> str:
-        if match["name"]:
-            return f"%({match['name']})s"
-        return match[0].replace("%", "%%")
-
-    return _TOKEN.sub(replaced, sql).encode()
-
 
 class PostgresDatabase:
     """``url`` is a libpq connection URI; it may hold a password and is never shown.
@@ -71,7 +45,7 @@ class PostgresDatabase:
     A lost connection is replaced before it is used again; a statement under way when it was lost
     is not repeated and raises StorageError, because it may have been executed. A caller that is
     cancelled stops waiting, and what it started is finished all the same. Each event loop has
-    connections of its own, at most ``most_connections``.
+    connections of its own, at most ``most_connections``, and one that reads share.
     """
 
     def __init__(self, url: str, *, most_connections: int = MOST_CONNECTIONS) -> None:
@@ -87,7 +61,13 @@ class PostgresDatabase:
         return await self._repeated(fetch)
 
     async def read(self, sql: str, parameters: Parameters = EMPTY) -> list[Row]:
-        """As ``fetch``; one that is cancelled is not finished, which spares the task that would finish it."""
+        """As ``fetch``, on a connection that reads share; one that is cancelled is not finished.
+
+        Where it fails there, or that connection is not open yet, it is repeated on another.
+        """
+        if (reads := (await self._pool()).reads()) is not None:
+            with suppress(ReadFailed):
+                return await reads.read(sql, parameters)
 
         async def read(connection: Connection) -> list[Row]:
             return await _execute(connection, sql, parameters)
@@ -145,7 +125,24 @@ class _Pool:
         self._idle: list[Connection] = []
         self._free = asyncio.Semaphore(most)
         self._busy: set[asyncio.Task[Any]] = set()
+        self._reads: Reads | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._open_reads_at = 0.0
         self._closed = False
+
+    def reads(self) -> Reads | None:
+        """The connection that reads share; None while it is being opened, for which nobody waits."""
+        if self._reads is not None and not self._reads.closed:
+            return self._reads
+        now = asyncio.get_running_loop().time()
+        if now >= self._open_reads_at:
+            self._open_reads_at = now + REST
+            self._opening = self._task(self._open_reads())
+        return None
+
+    async def _open_reads(self) -> None:
+        with suppress(StorageError):
+            self._reads = Reads(await self._connect())
 
     async def work(self, work: Callable[[Connection], Awaitable[T]], *, finished: bool) -> T:
         """Do it on a connection; where it is to be ``finished``, also for a caller that is cancelled."""
@@ -203,11 +200,15 @@ class _Pool:
             raise _unreachable(error, self._parameters) from None
 
     async def drain(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
         if self._busy:
             await asyncio.wait(self._busy)
 
     async def close(self) -> None:
         self._closed = True
+        if self._reads is not None:
+            self._reads.close()
         while self._idle:
             await self._idle.pop().close()
 

@@ -13,7 +13,7 @@ from tests.postgres_server import driver
 psycopg = driver()
 
 from connectors_core.storage import postgresql  # noqa: E402
-from connectors_core.storage.postgresql import PostgresDatabase, placeholders  # noqa: E402
+from connectors_core.storage.postgresql import PostgresDatabase  # noqa: E402
 
 
 @pytest.fixture
@@ -21,23 +21,6 @@ async def database(postgres_url: str) -> AsyncIterator[PostgresDatabase]:
     database = PostgresDatabase(postgres_url, most_connections=4)
     yield database
     await database.aclose()
-
-
-@pytest.mark.parametrize(
-    ("sql", "translated"),
-    [
-        ("SELECT :a, :b_2,:a", "SELECT %(a)s, %(b_2)s,%(a)s"),
-        ("SELECT :a::text, '1'::int", "SELECT %(a)s::text, '1'::int"),
-        ("SELECT ':a', 'it''s :a', \":a\"", "SELECT ':a', 'it''s :a', \":a\""),
-        ("SELECT 1 -- :a\n, :a", "SELECT 1 -- :a\n, %(a)s"),
-        ("SELECT 1 /* :a\n:a */, :a", "SELECT 1 /* :a\n:a */, %(a)s"),
-        ("SELECT $$ :a $$, $t$ :a $$ $t$, :a", "SELECT $$ :a $$, $t$ :a $$ $t$, %(a)s"),
-        ("SELECT 5 % 2, 'a%' LIKE :a", "SELECT 5 %% 2, 'a%%' LIKE %(a)s"),
-        ("SELECT ARRAY[1, 2, 3][1:2]", "SELECT ARRAY[1, 2, 3][1:2]"),
-    ],
-)
-def test_names_become_psycopgs_and_nothing_else_changes(sql: str, translated: str) -> None:
-    assert placeholders(sql) == translated.encode()
 
 
 async def test_translated_statements_mean_the_same(database: PostgresDatabase) -> None:
