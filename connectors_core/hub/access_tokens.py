@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..access.held import Held
 from ..errors import IdentityAmbiguous, NotFound, NotLinked, StorageError
 from ..grants import GrantState, StoredGrant, TokenStore
 from .entry import ConnectorEntry
@@ -12,7 +13,6 @@ from .entry import ConnectorEntry
 if TYPE_CHECKING:
     from ..access.access import Access
     from ..access.client import ApiClient
-    from ..access.held import Held
     from ..access.refresher import Refresher
     from ..access.token import AccessToken
     from ..connector import Connector
@@ -81,8 +81,6 @@ class AccessFace:
         self, target: str, owner: str, connector: str | None, identity: str | None
     ) -> tuple[Held, StoredGrant | None]:
         """The grant that is asked for; opened, where it lies beside the identities and came with them."""
-        from ..access.held import Held
-
         entry = self._entry_of(target, connector)
         keeping = self._shared.keeping
         if keeping is None:
@@ -140,7 +138,6 @@ def access_of(shared: Shared) -> Access:
 
 def refresher_of(shared: Shared, **options: Any) -> Refresher:
     """Renews ahead what the hub and its other vaults keep, for all tenants. Raises StorageError."""
-    from ..access.held import Held
     from ..access.refresher import FindsDue, Refresher
 
     access, keeping = access_of(shared), shared.keeping
