@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -475,6 +476,16 @@ async def test_an_identity_of_somebody_else_is_refused_without_saying_whose(runn
     assert await owner(bob) not in page.text
     assert await identities(running, alice) == ["acme"]
     assert 'href="/account"' in page.text
+
+
+async def test_whoever_links_another_account_of_a_provider_may_choose_it_there(running: Running) -> None:
+    browser = running.browser()
+    await browser.sign_in()
+    prompts = []
+    for connector in ("posting", "acme"):
+        begun = await browser.begin_at_account("/account/link", connector=connector)
+        prompts.append(parse_qs(urlsplit(begun.headers["location"]).query).get("prompt"))
+    assert prompts == [None, ["select_account"]]
 
 
 async def test_a_link_that_somebody_else_opens_serves_nobody(running: Running) -> None:

@@ -34,11 +34,17 @@ LEAVING_LIFETIME = 60.0
 
 
 async def link(request: Request) -> Response:
-    """``POST /account/link``: off to a provider, to link what comes back."""
+    """``POST /account/link``: off to a provider, to link what comes back.
+
+    Who has an account of that provider here already means another: else it would return as the same.
+    """
     host, session, fields = await _form(request)
     require_recent(host, session)
     entry = linkable(host, fields.get("connector", ""))
-    return await _leaving(request, host, session, entry, purpose=Purpose.LINK, about="link")
+    another = any(identity.group == entry.group for identity in await host.hub.identities(session.owner))
+    return await _leaving(
+        request, host, session, entry, purpose=Purpose.LINK, about="link", select_account=another
+    )
 
 
 async def reconnect(request: Request) -> Response:
@@ -168,6 +174,7 @@ async def _leaving(
     scopes: Iterable[str] = (),
     hints: Mapping[str, str] | None = None,
     state: GrantState | None = None,
+    select_account: bool = False,
 ) -> Response:
     """Begin an authorization that is bound to the person, and lead on through a page.
 
@@ -182,6 +189,7 @@ async def _leaving(
         parameters=hints,
         binding=host.cookies.get(request, TRANSACTION),
         refresh_token_stored=state.has_refresh_token if state else False,
+        select_account=select_account,
         data={ACCOUNT: about, "return_to": "/account"},
     )
     kind = kind_for(LEAVING, session.owner)
