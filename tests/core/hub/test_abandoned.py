@@ -9,10 +9,7 @@ from connectors_core.errors import NotFound
 from connectors_core.hookspecs import hookimpl
 from connectors_core.profile import IdentityKey
 from connectors_core.vault.outbox import Outcome
-from tests.core.hub import test_tokens
-from tests.core.hub.test_tokens import KEYS, Acme, Plugin, grant
-
-audit, clock, hub, registry = test_tokens.audit, test_tokens.clock, test_tokens.hub, test_tokens.registry
+from tests.core.hub.acme import KEYS, Acme, Plugin, grant
 
 
 class Named(Acme):
