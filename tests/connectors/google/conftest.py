@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 from connectors_google import Google
 
 from connectors_core.connector import NetworkPermission
+from connectors_core.flow import Completed
 from connectors_core.hub import Hub
 from connectors_core.registry import Registry
 from connectors_core.testing.plugin import Clock, clock
-from connectors_core.testing.provider import Client, Provider, case
+from connectors_core.testing.provider import Client, Landing, Provider, case
 
 __all__ = ["clock"]
 
 ISSUER = "https://accounts.google.com"
 SCOPES = "https://www.googleapis.com/auth/"
+CALLBACK = "https://host.test/callback"
+EMAIL, PROFILE, CALENDAR = (
+    f"{SCOPES}{name}" for name in ("userinfo.email", "userinfo.profile", "calendar.readonly")
+)
 ENDPOINTS = {
     "https://accounts.google.com/o/oauth2/v2/auth": "authorize",
     "https://oauth2.googleapis.com/token": "token",
@@ -26,6 +32,8 @@ ENDPOINTS = {
     "https://www.googleapis.com/oauth2/v3/certs": "jwks",
     "https://oauth2.googleapis.com/revoke": "revoke",
 }
+
+Connect = Callable[..., Google]
 
 
 class Sender:
@@ -49,11 +57,28 @@ class Sender:
 
 
 def make_google(clock: Clock, issuer: str = ISSUER) -> Provider:
-    known = (f"{SCOPES}userinfo.email", f"{SCOPES}userinfo.profile", f"{SCOPES}calendar.readonly")
     google = Provider(issuer=issuer, clock=clock, callback_iss="unannounced", refresh_tokens="always")
-    google.scopes_supported += known
+    google.scopes_supported += (EMAIL, PROFILE, CALENDAR)
     google.auth_methods = ("client_secret_post", "client_secret_basic")
     return google
+
+
+async def visit(provider: Provider, uri: str) -> Landing:
+    endpoint, _, query = uri.partition("?")
+    return await provider.visit(f"{provider.url(ENDPOINTS.get(endpoint, 'authorize'))}?{query}")
+
+
+async def sign_in(hub: Hub, provider: Provider, **asked: Any) -> Completed:
+    started = await hub.begin("google", redirect_uri=CALLBACK, **asked)
+    landing = await visit(provider, started.uri)
+    return await hub.complete(
+        landing.query, connector="google", binding=started.binding, owner=asked.get("owner")
+    )
+
+
+async def asked_for(hub: Hub, **asked: Any) -> dict[str, str]:
+    started = await hub.begin("google", redirect_uri=CALLBACK, **asked)
+    return dict(parse_qsl(urlsplit(started.uri).query, keep_blank_values=True, strict_parsing=True))
 
 
 @pytest.fixture
@@ -88,7 +113,7 @@ async def hub(sender: Sender, clock: Clock) -> AsyncIterator[Hub]:
 
 
 @pytest.fixture
-def connect(hub: Hub) -> Callable[..., Google]:
+def connect(hub: Hub) -> Connect:
     """``connect({"prompts": ["consent"]})``: the connector ``google`` with that configuration too."""
 
     def connect(changes: Mapping[str, Any] | None = None) -> Google:
