@@ -12,6 +12,7 @@ import pytest
 from connectors_core.connector import NetworkPermission, Runtime, VerificationKeys
 from connectors_core.metadata import ConnectorMetadata, ServerMetadata
 from connectors_core.oauth2 import OAuth2Config, OAuth2Connector
+from connectors_core.tokens import TokenSet
 from connectors_core.transaction import Purpose, Transaction
 
 NOW = 1_700_000_000.0
@@ -62,6 +63,25 @@ SERVER = ServerMetadata(
     userinfo_endpoint="https://api.example/me",
     revocation_endpoint="https://as.example/revoke",
 )
+ISSUER = "https://as.example"
+DISCOVERED = ServerMetadata(
+    issuer=ISSUER,
+    authorization_endpoint="https://as.example/authorize",
+    token_endpoint="https://as.example/token",
+    discovered=True,
+)
+TOKENS = TokenSet(access_token="at", refresh_token="rt", scopes=frozenset({"profile"}))
+GRANT = {"access_token": "at", "token_type": "bearer", "expires_in": 60}
+
+
+def typed_in(**changes: object) -> ServerMetadata:
+    return ServerMetadata(
+        **{
+            "authorization_endpoint": SERVER.authorization_endpoint,
+            "token_endpoint": SERVER.token_endpoint,
+            **changes,
+        }
+    )
 
 
 class Acme(OAuth2Connector):

@@ -3,15 +3,16 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from connectors_core.errors import Step, TokenEndpointError
+from connectors_core.errors import ConnectorMisconfigured, Step, TokenEndpointError
 from connectors_core.oauth2 import (
     ClientAuthentication,
     build_revocation_request,
     read_revocation_response,
     request_secrets,
 )
+from connectors_core.tokens import TokenSet
 
-NOW = 1_700_000_000.0
+from .conftest import NOW, TOKENS, typed_in
 
 
 def revocation():
@@ -60,3 +61,36 @@ def test_the_token_is_not_in_an_error():
     with pytest.raises(TokenEndpointError) as caught:
         read_revocation_response(response, now=NOW, secrets=request_secrets(revocation()))
     assert caught.value.error_description == "[redacted]?"
+
+
+async def test_revocation_begins_with_the_refresh_token(make, sender):
+    sender.answers = [httpx.Response(200)]
+    await make().revoke(TOKENS)
+    assert [sender.form(i)["token"] for i in (0, 1)] == ["rt", "at"]
+    assert [sender.form(i)["token_type_hint"] for i in (0, 1)] == ["refresh_token", "access_token"]
+    await make().revoke(TokenSet(access_token="at"))
+    assert len(sender.requests) == 3
+
+
+async def test_a_token_that_is_not_there_is_not_revoked(make, sender):
+    sender.answers = [httpx.Response(200)]
+    await make().revoke(TokenSet(access_token="", refresh_token="rt"))
+    assert [sender.form(i)["token"] for i in range(len(sender.requests))] == ["rt"]
+    await make().revoke(TokenSet(access_token="", refresh_token=""))
+    assert len(sender.requests) == 1
+
+
+async def test_an_access_token_that_cannot_be_revoked_matters_when_it_is_all_there_is(make, sender):
+    unsupported = httpx.Response(400, json={"error": "unsupported_token_type"})
+    sender.answers = [httpx.Response(200), unsupported]
+    await make().revoke(TOKENS)
+    with pytest.raises(TokenEndpointError):
+        await make().revoke(TokenSet(access_token="at"))
+    with pytest.raises(TokenEndpointError):
+        await make().revoke(TOKENS)
+
+
+async def test_a_server_that_cannot_revoke_is_told(make):
+    with pytest.raises(ConnectorMisconfigured) as caught:
+        await make(server=typed_in()).revoke(TOKENS)
+    assert caught.value.step is Step.REVOCATION
