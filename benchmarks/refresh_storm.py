@@ -23,7 +23,6 @@ import random
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -32,324 +31,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from connectors_core.access.access import Access
-from connectors_core.access.held import Held
-from connectors_core.access.timing import Timing
-from connectors_core.connector import FailureKind, NetworkPermission, Runtime
-from connectors_core.errors import ConnectorError, ReauthorizationRequired
-from connectors_core.events import Event
-from connectors_core.grants import GrantRef, Occasion
-from connectors_core.http import HttpSender
-from connectors_core.http.transport import default_ssl_context
-from connectors_core.metadata import ConnectorMetadata, ServerMetadata
-from connectors_core.oauth2 import OAuth2Config, OAuth2Connector
-from connectors_core.profile import IdentityKey
+from benchmarks import storm_worker
+from benchmarks.storm_provider import SCENARIOS, Scenario, StormProvider
+from benchmarks.storm_worker import keep, open_vault
 from connectors_core.storage.database import OpenDatabase, open_database
 from connectors_core.storage.migrations import prepare, upgrade
-from connectors_core.storage.sql import SqlStores
-from connectors_core.stores import Identity
-from connectors_core.testing.provider import Fault, Provider, Request, Response
-from connectors_core.testing.provider.grants import Grant
-from connectors_core.testing.provider.messages import broken
-from connectors_core.tokens import TokenSet
-from connectors_core.vault import Keyring, Vault
-from connectors_core.vault.key_states import KeyStates
-from connectors_core.vault.rows import SqlSealedRows
+from connectors_core.vault import Vault
 
 PROCESSES = 4
 CALLERS = 50
-KEYS = {"storm": b"not a secret, of 32 bytes length"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scenario:
-    """What happens, to whom. Shares are of refresh requests, times in seconds.
-
-    Who is hit is the one that asks first after a time of up to ``hit_within``.
-    """
-
-    name: str
-    rotation: str = "strict"
-    seconds: float = 2.0
-    lifetime: float = 0.6
-    lease: float = 1.2
-    kill: str = ""
-    stop: float = 0.0
-    hit_within: float = 0.7
-    unavailable: float = 0.0
-    throttled: float = 0.0
-    reset: float = 0.0
-    lost: float = 0.0
-    outage: float = 0.0
-    min_ttl: float = 0.0
-
-
-SCENARIOS = {
-    scenario.name: scenario
-    for scenario in (
-        Scenario(name="calm"),
-        Scenario(name="min-ttl", lifetime=20.0, min_ttl=18.5, seconds=4.0),
-        Scenario(name="kill-random", kill="random"),
-        Scenario(name="kill-aimed-grace", rotation="grace:10", kill="aimed", seconds=3.0),
-        Scenario(name="kill-aimed-strict", kill="aimed", seconds=3.0),
-        Scenario(name="faults", unavailable=0.25, throttled=0.05, reset=0.15, seconds=4.0),
-        Scenario(name="lost-grace", rotation="grace:10", lost=0.25, seconds=4.0),
-        Scenario(name="lost-strict", lost=0.15, seconds=4.0),
-        Scenario(name="paused-grace", rotation="grace:10", stop=2.0, seconds=5.0),
-        Scenario(name="paused-strict", stop=2.0, lease=4.0, seconds=5.0),
-        Scenario(name="outage", outage=3.0, seconds=6.0, lifetime=60.0),
-    )
-}
-
-
-class StormConnector(OAuth2Connector):
-    """The connector under storm; says in each refresh which process sends it."""
-
-    id = "storm"
-    metadata = ConnectorMetadata(name={"en": "Storm"})
-
-
-def connector_for(endpoint: str, rotation: str, sender: HttpSender, **config: str) -> StormConnector:
-    runtime = Runtime(
-        sender=sender,
-        metadata_cache=None,  # type: ignore[arg-type]  # the endpoints are typed in
-        key_cache=None,  # type: ignore[arg-type]
-        clock=time.time,
-        network=NetworkPermission(private=True),
-    )
-    server = ServerMetadata(
-        authorization_endpoint=endpoint, token_endpoint=endpoint, token_endpoint_auth_methods_supported=None
-    )
-    attributes = {
-        "server": server,
-        "rotation": rotation,
-        "refresh_parameters": {"worker": str(os.getpid())},
-        "token_endpoint_auth_method": config.pop("auth_method", "client_secret_basic"),
-    }
-    kind = type("Stormed", (StormConnector,), attributes)
-    made: StormConnector = kind(OAuth2Config(**config), connector_id="storm", runtime=runtime)
-    return made
-
-
-def reference(identity: str) -> GrantRef:
-    return GrantRef(
-        tenant="default",
-        owner="user-1",
-        identity=identity,
-        subject=identity,
-        connector="storm",
-        target="storm",
-        issuer="https://storm.test",
-        urls=b"u" * 32,
-        client="client-1",
-    )
-
-
-async def open_vault(url: str) -> tuple[OpenDatabase, Vault]:
-    database = open_database(url)
-    if url.startswith("sqlite"):
-        await prepare(database)
-    keys, states = Keyring(KEYS), KeyStates(database)
-    await states.begin(keys, now=time.time())
-    return database, Vault(SqlSealedRows(database, shared=not url.startswith("sqlite")), keys, states)
-
-
-async def keep(database: OpenDatabase, vault: Vault, identity: str, tokens: TokenSet) -> None:
-    ref = reference(identity)
-    await SqlStores(database).identities.add(
-        Identity(
-            tenant=ref.tenant,
-            id=identity,
-            owner=ref.owner,
-            connector=ref.connector,
-            target=ref.target,
-            group=ref.connector,
-            key=IdentityKey(ref.issuer, ref.subject),
-        )
-    )
-    await vault.put(ref, tokens, occasion=Occasion.FIRST, now=time.time())
-
-
-# One process of callers
-
-
-async def work(url: str) -> None:
-    """Serve runs that come as lines on standard input, until it ends."""
-    database, vault = await open_vault(url)
-    default_ssl_context()
-    unknown: list[Event] = []
-
-    def observe(event: Event) -> None:
-        if event.detail.get("kind") == FailureKind.UNKNOWN:
-            unknown.append(event)
-
-    lines: asyncio.Queue[str] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    # A daemon: a worker that fails must end, and not wait for the next line.
-    threading.Thread(target=_read_lines, args=(loop, lines), daemon=True).start()
-    print("ready", flush=True)
-    access, sender, endpoint = Access(observe=observe), HttpSender(), ""
-    while line := await lines.get():
-        run = json.loads(line)
-        if run["endpoint"] != endpoint:
-            await access.drain(5)
-            await sender.aclose()
-            timing = Timing(lease=run["lease"], request=run["deadline"], patience=run["patience"])
-            access, sender = Access(observe=observe, timing=timing), HttpSender(deadline=run["deadline"])
-            endpoint = run["endpoint"]
-        held = Held(
-            tenant="default",
-            owner="user-1",
-            identity=run["identity"],
-            target="storm",
-            connector=connector_for(endpoint, run["rotation"], sender, **run["config"]),
-            store=vault,
-        )
-        tally = Tally()
-        unknown.clear()
-        until = time.monotonic() + run["seconds"]
-        await asyncio.gather(
-            *(_caller(access, held, tally, until, run["min_ttl"]) for _ in range(run["callers"]))
-        )
-        seen = {"sent": sender.requests_sent, "unknown": len(unknown)}
-        print(json.dumps({**tally.__dict__, **seen}), flush=True)
-    await access.drain(5)
-    await sender.aclose()
-    await database.aclose()
-
-
-def _read_lines(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str]) -> None:
-    for line in sys.stdin:
-        loop.call_soon_threadsafe(lines.put_nowait, line)
-    loop.call_soon_threadsafe(lines.put_nowait, "")
-
-
-@dataclass
-class Tally:
-    """What the callers of a process saw."""
-
-    calls: int = 0
-    failed: dict[str, int] = field(default_factory=dict)
-    dead: int = 0
-    expired: int = 0
-    latest: float = 0.0
-    longest: float = 0.0
-
-
-async def _caller(access: Access, held: Held, tally: Tally, until: float, min_ttl: float) -> None:
-    while True:
-        begun = time.monotonic()
-        tally.calls += 1
-        try:
-            token = await access.token(held, min_ttl=min_ttl)
-        except ReauthorizationRequired:
-            tally.dead += 1
-        except ConnectorError as error:
-            name = type(error).__name__
-            tally.failed[name] = tally.failed.get(name, 0) + 1
-        else:
-            tally.longest = max(tally.longest, time.monotonic() - begun)
-            late = -1.0 if token.expires_at is None else time.time() - token.expires_at
-            tally.expired += late >= 0
-            tally.latest = max(tally.latest, late)
-        if time.monotonic() >= until:
-            return
-        await asyncio.sleep(random.uniform(0.02, 0.25))  # noqa: S311
-
-
-# The provider, and who is hit while it answers
-
-
-@dataclass
-class Use:
-    """One refresh request: who sent which token, and whether an answer may have arrived."""
-
-    token: str
-    worker: int
-    lost: bool = False
-
-
-class StormProvider(Provider):
-    """Answers after 10 to 80 ms, goes wrong as the scenario says, and tells when a worker may be hit."""
-
-    def __init__(self, scenario: Scenario, draw: random.Random) -> None:
-        super().__init__(openid=False, rotation=scenario.rotation)
-        self.access_token_lifetime = scenario.lifetime  # type: ignore[assignment]
-        self.scenario, self.draw = scenario, draw
-        self.uses: list[Use] = []
-        self.hit_next = False
-        self.hits: list[tuple[int, float]] = []
-        self.outage_until = 0.0
-        self.in_flight = self.most_in_flight = 0
-        self.asked_in_outage = 0
-        self.asked_by_hit: asyncio.Queue[int] = asyncio.Queue()
-
-    async def handle(self, request: Request) -> Response:
-        form = dict(request.form_pairs())
-        use = Use(form.get("refresh_token", ""), int(form.get("worker", "0")))
-        self.uses.append(use)
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        if self.hit_next:
-            self.hit_next = False
-            self.asked_by_hit.put_nowait(use.worker)
-        try:
-            return await self._answer_slowly(request, use)
-        finally:
-            self.in_flight -= 1
-
-    async def _answer_slowly(self, request: Request, use: Use) -> Response:
-        scenario = self.scenario
-        pause = self.draw.uniform(0.01, 0.08)
-        await asyncio.sleep(pause / 2)
-        if time.time() < self.outage_until:
-            self.asked_in_outage += 1
-            return Response.json({"error": "temporarily_unavailable"}, status=503)
-        chance = self.draw.random()
-        for share, answer in (
-            (scenario.unavailable, Response.json({"error": "server_error"}, status=503)),
-            (scenario.throttled, Response.json({"error": "slow_down"}, status=429, retry_after="1")),
-            (scenario.reset, broken(Fault.RESET)),
-        ):
-            if chance < share:
-                return answer
-            chance -= share
-        response = await super().handle(request)
-        await asyncio.sleep(pause / 2)
-        if self.draw.random() < scenario.lost:
-            use.lost = True
-            return broken(Fault.RESET)
-        return response
-
-    def grant(self, identity: str) -> tuple[Grant, TokenSet]:
-        """A grant whose access token has expired already."""
-        grant = Grant(
-            client_id="client-1",
-            person=next(iter(self.people.values())),
-            scopes=("calendar",),
-            redirect_uri="",
-        )
-        self.ledger.grants.append(grant)
-        tokens = TokenSet(
-            access_token=f"expired-{identity}",
-            refresh_token=self.ledger.add_refresh_token(grant),
-            expires_at=time.time() - 1,
-            scopes=frozenset({"calendar"}),
-            scopes_stated=True,
-        )
-        return grant, tokens
-
-    def avoidable(self, killed: set[int]) -> bool:
-        """Whether a token was used again although its first use was answered to a process that lived on."""
-        first: dict[str, Use] = {}
-        for use in self.uses:
-            before = first.setdefault(use.token, use)
-            if before is not use and before.worker not in killed and not before.lost:
-                return True
-        return False
-
-
-# The harness
 
 
 @dataclass
@@ -404,8 +94,7 @@ class Workers:
     async def _start(self) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable,
-            __file__,
-            "--worker",
+            storm_worker.__file__,
             self.url,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -577,6 +266,4 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lease", type=float, default=0.0)
     parser.add_argument("--database", default="", help="a PostgreSQL URL; default: a SQLite file of its own")
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    asyncio.run(work(chosen.worker) if chosen.worker else main(chosen))
+    asyncio.run(main(parser.parse_args()))

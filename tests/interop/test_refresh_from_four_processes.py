@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from benchmarks.refresh_storm import Workers
+from benchmarks.storm_worker import keep, open_vault
 from connectors_core.errors import InvalidGrant
 from connectors_core.storage.migrations import upgrade
 from connectors_core.testing.provider import SigningKey
 from tests.interop.conftest import REDIRECT_URI, node_server
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "refresh_storm.py"
 SECRET = "fake secret of the storm, 64 bytes or more, as the provider wants it ......"
 CLIENT = {
     "client_id": "client-1",
@@ -25,17 +24,6 @@ CLIENT = {
     "redirect_uris": [REDIRECT_URI],
     "grant_types": ["authorization_code", "refresh_token"],
 }
-
-
-@pytest.fixture(scope="module")
-def storm() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("refresh_storm", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["refresh_storm"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["refresh_storm"]
 
 
 @pytest.fixture(scope="module")
@@ -48,18 +36,16 @@ def issuer() -> Iterator[str]:
 
 
 async def test_two_hundred_callers_send_one_refresh_and_the_grant_lives(
-    storm: ModuleType, issuer: str, open_hub: Any, sign_in: Any, tmp_path: Path
+    issuer: str, open_hub: Any, sign_in: Any, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     config = {"client_id": "client-1", "client_secret": SECRET}
     async with open_hub(issuer=issuer, scope="openid offline_access", **config) as hub:
         tokens = (await sign_in(hub)).tokens
         connector = hub.connector("interop").connector
         endpoint = (await connector.server_metadata()).token_endpoint
         upgrade(url := f"sqlite:///{tmp_path / 'storm.db'}")
-        database, vault = await storm.open_vault(url)
-        await storm.keep(database, vault, "identity-1", replace(tokens, expires_at=1.0))
+        database, vault = await open_vault(url)
+        await keep(database, vault, "identity-1", replace(tokens, expires_at=1.0))
         order = {
             "identity": "identity-1",
             "endpoint": endpoint,
@@ -72,7 +58,7 @@ async def test_two_hundred_callers_send_one_refresh_and_the_grant_lives(
             "min_ttl": 0.0,
             "config": config,
         }
-        workers = storm.Workers(url)
+        workers = Workers(url)
         try:
             await workers.fill()
             tallies = await workers.run(order)
@@ -84,6 +70,7 @@ async def test_two_hundred_callers_send_one_refresh_and_the_grant_lives(
 
         stored = await vault.open("default", "identity-1")
         await database.aclose()
+        assert stored is not None
         assert stored.state.generation == 2
         assert stored.tokens.refresh_token not in (None, tokens.refresh_token)
         assert await connector.refresh(stored.tokens), "the grant is alive"
