@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..vault.key_states import KeyStates
     from ..vault.opening import HostKeys
     from ..vault.sources import KeySource
+    from ..vault.wrapped import WrappedRows
 
 OWN = ""
 """How the hub's own vault is called among those that plugins name."""
@@ -43,7 +44,7 @@ class Session:
     """
 
     database: OpenDatabase
-    rows: SealedRowStore
+    rows: WrappedRows
     states: KeyStates
     hosts: Hosts
     changes: KeyChanges
@@ -115,6 +116,7 @@ async def opened(arguments: argparse.Namespace) -> AsyncIterator[Session]:
     from ..vault.hosts import Hosts
     from ..vault.key_changes import KeyChanges
     from ..vault.key_states import KeyStates
+    from ..vault.wrapped import WithSecrets
 
     host, plugins = load_host_settings(arguments.config), plugins_of(arguments)
     vaults = plugins.vaults()
@@ -127,7 +129,9 @@ async def opened(arguments: argparse.Namespace) -> AsyncIterator[Session]:
     # What a plugin says is relative to where the process runs, as it is for a hub.
     folder = arguments.config.parent if keys is None else Path()
     source = _source(arguments, keys or host.vault_keys, folder, plugins)
-    async with _opened_rows(host, name, place, plugins) as (database, rows, shared):
+    async with _opened_rows(host, name, place, plugins) as (database, kept, shared):
+        # Beside a plugin's store the hub's own secrets are in the database all the same.
+        rows = WithSecrets(kept, database) if host.sealed_rows is not None and place is None else kept
         states, hosts = KeyStates(database), Hosts(database, shared=shared)
         yield Session(
             database=database,

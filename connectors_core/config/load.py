@@ -115,7 +115,7 @@ class _Reader:
         for index, made in enumerate(self._made):
             self._problems += group_problems(*made, self._made[:index], source=self._source)
         apps = self._each("apps", self._app)
-        self._key_source(host, registry)
+        self._key_source(host, registry, apps)
         self._sealed_rows(host, registry)
         self._unreadable_targets(apps)
         self._exposed_literals()
@@ -223,23 +223,29 @@ class _Reader:
             its["secret"] = its["secret"] if secret is None else secret
         return read_config(AppSettings, its, path=path, source=self._source)
 
-    def _key_source(self, host: HostSettings | None, registry: Registry) -> None:
+    def _key_source(
+        self, host: HostSettings | None, registry: Registry, apps: Mapping[str, AppSettings]
+    ) -> None:
         if host is None:
             return
         if host.vault_keys is not None and (fault := _unknown_key_source(host.vault_keys, registry)):
             self._problems.append(Problem(("host", "vault_keys"), fault, source=self._source))
             return
-        if not self._stores_tokens:
+        stores, cure = self._stores_tokens, "connectors vault key new makes a key"
+        if not stores and not apps:
             return
-        cure = "connectors vault key new makes a key"
-        if host.vault_keys is None:
-            message = "is required: a connector stores tokens"
-            cure = "set it to file:PATH; connectors vault key new then writes that file"
-        elif missing := self._references.names_missing(host.vault_keys):
-            message = f"{missing}, and a connector stores tokens"
+        what = "a connector stores tokens" if stores else "there is an application"
+        if host.vault_keys is not None:
+            missing = self._references.names_missing(host.vault_keys)
+            message = f"{missing}, and {what}" if missing else ""
         else:
-            return
-        self._problems.append(Problem(("host", "vault_keys"), message, cure, self._source))
+            message = f"is required: {what}"
+            cure = "set it to file:PATH; connectors vault key new then writes that file"
+        if not stores and host.vault_keys is None:
+            message = "is missing, so what signs for applications lies in the database in the clear"
+            self._warnings.append(Problem(("host", "vault_keys"), message, cure, self._source))
+        elif message:
+            self._problems.append(Problem(("host", "vault_keys"), message, cure, self._source))
 
     def _sealed_rows(self, host: HostSettings | None, registry: Registry) -> None:
         if host is None or host.sealed_rows is None:

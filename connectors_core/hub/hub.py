@@ -188,9 +188,13 @@ class Hub(Tenant):
 
 
 def _key_source(configuration: Configuration) -> str | None:
-    """Where the keys are, with a relative path made one beside the configuration file."""
+    """Where the keys are, with a relative path made one beside the configuration file.
+
+    None where nothing is to be sealed: tokens of a connector, or what signs for applications.
+    """
     source = configuration.host.vault_keys
-    if source is None or not any(each.token_storage for each in configuration.connectors.values()):
+    seals = configuration.apps or any(each.token_storage for each in configuration.connectors.values())
+    if source is None or not seals:
         return None
     scheme, _, rest = source.partition(":")
     if scheme == "file" and configuration.path is not None:

@@ -12,6 +12,7 @@ from .access_tokens import AccessFace
 from .entry import ConnectorEntry
 from .handles import HandleFace
 from .identities import IdentityFace
+from .secrets import SecretFace
 from .shared import Shared
 from .signed import SignedFace
 from .tokens import no_key
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..flow import CallbackParameters, Completed, Started
 
 
-class Tenant(IdentityFace, HandleFace, SignedFace, AccessFace):
+class Tenant(IdentityFace, HandleFace, SignedFace, AccessFace, SecretFace):
     """Connectors, pending authorizations and identities of one tenant; nothing crosses to another.
 
     Obtained from ``hub.tenant(name)``; a ``Hub`` is the face of the tenant ``"default"``.

@@ -1,4 +1,4 @@
-"""Secrets of connectors that are configured at run time, sealed with the URLs they may be sent to."""
+"""Secrets that are not tokens: of connectors that are configured at run time, and of the host itself."""
 
 from __future__ import annotations
 
@@ -50,20 +50,30 @@ class ConnectorSecrets:
             await self._vault.key_states.read(now)
             raise UnknownKey("the key to seal by was destroyed just now; try again")
 
-    async def open(self, tenant: str, connector: str, *, urls: bytes) -> dict[str, str]:
+    async def open(self, tenant: str, connector: str, *, urls: bytes, now: float) -> dict[str, str]:
         """All secrets of a connector whose URLs have the digest ``urls`` now.
 
-        Raises SealBroken where that is not the digest they were sealed with; KeyUnavailable,
-        UnknownKey.
+        Those whose key was destroyed are lost and left out. Raises SealBroken where ``urls`` is not the
+        digest they were sealed with; KeyUnavailable, UnknownKey.
         """
         ref, opened = _ref(tenant, connector, urls), {}
         which = {"tenant": tenant, "connector": connector}
         for secret_id, name, kid, wrapped_dek, payload in await self._database.fetch(
             sql.CONFIG_SECRETS, which
         ):
-            plain, _ = await self._vault.open_payload(
-                bytes(payload), bytes(wrapped_dek), kid=kid, ref=ref, secret_id=secret_id, kind=_kind(name)
-            )
+            try:
+                plain, _ = await self._vault.open_payload(
+                    bytes(payload),
+                    bytes(wrapped_dek),
+                    kid=kid,
+                    ref=ref,
+                    secret_id=secret_id,
+                    kind=_kind(name),
+                )
+            except UnknownKey:
+                if await self._vault.key_states.is_gone(kid, now):
+                    continue
+                raise
             try:
                 opened[name] = plain.decode()
             except UnicodeError:
@@ -72,8 +82,13 @@ class ConnectorSecrets:
 
     async def remove(self, tenant: str, connector: str) -> int:
         """Forget all secrets of a connector; return how many."""
-        which = {"tenant": tenant, "connector": connector}
-        return len(await self._database.fetch(sql.DELETE_CONFIG_SECRETS, which))
+        return await forget(self._database, tenant, connector)
+
+
+async def forget(database: Database, tenant: str, connector: str) -> int:
+    """``ConnectorSecrets.remove``, which needs no key."""
+    which = {"tenant": tenant, "connector": connector}
+    return len(await database.fetch(sql.DELETE_CONFIG_SECRETS, which))
 
 
 def _ref(tenant: str, connector: str, urls: bytes) -> GrantRef:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import NotFound, VaultError
-from ..grants import SealedRowStore
 from ..stores import Database
 from .hosts import Hosts
 from .key_states import FRESH_FOR, KeyRow, KeyState, KeyStates
 from .sql import WRAPPED_TABLES
+from .wrapped import WrappedRows
 
 SETTLED = 2 * FRESH_FOR
 """Seconds after which no live host acts on an older state."""
@@ -70,7 +70,7 @@ class KeyChanges:
     def __init__(
         self,
         database: Database,
-        rows: SealedRowStore,
+        rows: WrappedRows,
         states: KeyStates,
         hosts: Hosts,
         *,

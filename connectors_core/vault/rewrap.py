@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..errors import SealBroken, UnknownKey
-from ..grants import KeyProvider, Rewrapped, RowPlace, SealedRowStore, WrappedRow
+from ..grants import KeyProvider, Rewrapped, RowPlace, WrappedRow
 from . import record
+from .wrapped import WrappedRows
 
 PAGE = 1000
 MOST_TOLD = 1000
@@ -50,7 +51,7 @@ Settle = Callable[[], Awaitable[None]]
 
 
 async def rewrap(
-    rows: SealedRowStore,
+    rows: WrappedRows,
     keys: KeyProvider,
     *,
     to: str,
@@ -86,7 +87,7 @@ async def rewrap(
 
 
 async def _one_key(
-    rows: SealedRowStore,
+    rows: WrappedRows,
     keys: KeyProvider,
     kid: str,
     count: int,
@@ -130,7 +131,7 @@ async def _moved(
 
 
 async def verify(
-    rows: SealedRowStore,
+    rows: WrappedRows,
     keys: KeyProvider,
     *,
     kid: str,

@@ -180,7 +180,8 @@ SAME_GRANT = """
        AND (reason IS NULL OR reason IN ('interaction_required', 'consent_required'))
 """
 
-WRAPPED_TABLES = ("connectors_connector_secrets", "connectors_revocations", "connectors_secrets")
+SECRETS = "connectors_connector_secrets"
+WRAPPED_TABLES = (SECRETS, "connectors_revocations", "connectors_secrets")
 """Every table that holds wrapped data keys, in the order of ``page``."""
 _PAGE_COLUMNS = {
     "connectors_connector_secrets": """
@@ -204,6 +205,7 @@ PAGE_OF_KEY = {
     table: f"SELECT {columns} WHERE t.kid = :kid AND {_AFTER}" for table, columns in _PAGE_COLUMNS.items()
 }
 KIDS = " UNION ALL ".join(f"SELECT kid, COUNT(*) FROM {table} GROUP BY kid" for table in WRAPPED_TABLES)  # noqa: S608
+SECRET_KIDS = f"SELECT kid, COUNT(*) FROM {SECRETS} GROUP BY kid"  # noqa: S608
 
 
 @lru_cache(maxsize=16)

@@ -198,6 +198,7 @@ def test_a_literal_secret_that_others_can_read_is_a_warning_and_strictly_an_erro
     secret = canary.secret("client-secret")
     path = write(
         f'[host]\nadmin_token = "{secret}"\ndatabase = "postgresql://user:{secret}@db.example/db"\n'
+        'vault_keys = "aws-kms:arn"\n'
         f'[connectors.acme.config]\nclientId = "acme"\nclientSecret = "{secret}"\n'
         f'[apps.calendar]\nsecret = "literal:{secret}"\n'
     )
@@ -226,8 +227,19 @@ def test_a_reference_where_none_is_resolved_is_a_warning(write: Any, registry: R
 
 def test_a_token_right_for_an_unknown_target_is_a_warning(write: Any, registry: Registry) -> None:
     path = write('[apps.calendar]\nsecret = "literal:app"\nmay_read_tokens = ["google"]\n')
-    [warning] = load_configuration(path, registry=registry, environ={}).warnings
-    assert "no connector of this file has the target google" in warning.message
+    warnings = load_configuration(path, registry=registry, environ={}).warnings
+    assert "no connector of this file has the target google" in warnings[-1].message
+
+
+def test_an_application_whose_host_has_no_key_to_seal_by_is_a_warning(write: Any, registry: Registry) -> None:
+    app = '[apps.calendar]\nsecret = "literal:app"\n'
+    [warning] = load_configuration(write(app), registry=registry, environ={}).warnings
+    assert warning.path == ("host", "vault_keys")
+    assert "in the clear" in warning.message
+    with_key = write(f'[host]\nvault_keys = "env:KEYS"\n{app}')
+    assert load_configuration(with_key, registry=registry, environ={"KEYS": "set"}).warnings == ()
+    with pytest.raises(ConfigurationError, match="KEYS is not set, and there is an application"):
+        load_configuration(with_key, registry=registry, environ={})
 
 
 def test_the_plugin_lists_of_the_file_are_applied(write: Any, registry: Registry) -> None:
