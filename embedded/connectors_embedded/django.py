@@ -111,7 +111,7 @@ def _read(request: HttpRequest, *, body: bool = False) -> messages.Request:
         query=request.META.get("QUERY_STRING", ""),
         header={name.lower(): value for name, value in request.headers.items()},
         cookies=request.COOKIES,
-        body=received if len(received) <= messages.MAX_BODY else None,
+        body=received,
     )
 
 

@@ -45,10 +45,8 @@ class SignIn:
         self.blueprint = Blueprint("connectors", __name__)
         for name, path in self._service.paths():
             rule = path.replace("{connector}", "<connector>")
-            self.blueprint.add_url_rule(
-                rule, name + ("_with" if rule != path else ""), partial(self._answer, name),
-                methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            )  # fmt: skip
+            endpoint = name + ("_with" if rule != path else "")
+            self.blueprint.add_url_rule(rule, endpoint, partial(self._answer, name), methods=messages.METHODS)
         self.blueprint.record_once(self._registered)
 
     @property
@@ -123,7 +121,7 @@ def _read(*, body: bool = False) -> messages.Request:
         query=request.query_string.decode("latin-1"),
         header={name.lower(): value for name, value in request.headers.items()},
         cookies=request.cookies,
-        body=received if len(received) <= messages.MAX_BODY else None,
+        body=received,
     )
 
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+"""What an adapter lets through to every route: which of them it takes, the route says itself."""
 MAX_BODY = 32 * 1024
-"""Bytes of the longest body that is read."""
+"""Bytes of the longest body that is taken; an adapter reads one more, by which a longer one is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What an adapter tells of a request. ``header`` has lower-case names, ``path`` is decoded, ``query``
-    is as it was sent.
-
-    ``body`` is None where it is longer than ``MAX_BODY``.
+    is as it was sent, and ``body`` its first bytes, ``MAX_BODY`` and one more.
     """
 
     method: str
@@ -24,7 +24,7 @@ class Request:
     query: str = field(default="", repr=False)
     header: Mapping[str, str] = field(repr=False)
     cookies: Mapping[str, str] = field(repr=False)
-    body: bytes | None = field(default=b"", repr=False)
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def wants_page(self) -> bool:

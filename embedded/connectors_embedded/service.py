@@ -15,7 +15,7 @@ from connectors_core.return_to import ReturnToRefused, check_return_to
 
 from . import pages
 from .leaving import kept_hint, provider_sign_out
-from .messages import Answer, Cookie, Request
+from .messages import MAX_BODY, Answer, Cookie, Request
 from .refusals import Refused, failure
 from .sealing import Sealer
 from .settings import ACTIONS, ROUTES, Settings
@@ -126,7 +126,7 @@ class Service:
 
         A cross-site POST comes without SameSite=Lax cookies, so nothing is consumed here.
         """
-        if request.body is None:
+        if len(request.body) > MAX_BODY:
             raise Refused("content_too_large")
         data = {"connector": entry.id, "body": request.body.decode("latin-1")}
         handle = await settle(hub.put_handle(POSTED, data, lifetime=POSTED_LIFETIME))

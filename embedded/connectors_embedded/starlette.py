@@ -42,9 +42,8 @@ class SignIn:
         made = Settings(**settings)
         self._service = Service(made)
         self.hub: Hub = made.fill(Hub(made.registry, **made.options()))
-        methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
         self.routes = [
-            Route(path, partial(self._answer, name), methods=methods, include_in_schema=False)
+            Route(path, partial(self._answer, name), methods=messages.METHODS, include_in_schema=False)
             for name, path in self._service.paths()
         ]
 
@@ -95,5 +94,5 @@ async def read(request: Request, *, body: bool = True) -> messages.Request:
         query=request.scope["query_string"].decode("latin-1"),
         header=request.headers,
         cookies=request.cookies,
-        body=bytes(received) if len(received) <= messages.MAX_BODY else None,
+        body=bytes(received),
     )
