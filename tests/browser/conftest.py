@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-import uvicorn
 from connectors_host import create_app
 from connectors_host.server import address, listen
-from starlette.applications import Starlette
 
-from connectors_core.config import load_configuration
 from connectors_core.metadata import ConnectorMetadata
 from connectors_core.oidc import OIDCConnector
-from connectors_core.registry import Registry
 from connectors_core.testing.provider import Client, Person, Provider
 from tests.canary import Canary
+from tests.serving import configured, serving
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page
@@ -124,25 +120,11 @@ class Site:
             self.clock.ahead -= seconds
 
 
-class QuietServer(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def serving(app: Starlette, listener: Any) -> AsyncIterator[None]:
-    config = uvicorn.Config(app, http="h11", ws="none", log_config=None, access_log=False)
-    server = QuietServer(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        assert not task.done(), "the host did not start"
-        await asyncio.sleep(0)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
+def write_keys(folder: Path) -> None:
+    """``vault_keys = "file:keys.json"`` of a host in ``folder``."""
+    file = folder / "keys.json"
+    file.write_text(KEYS)
+    file.chmod(0o600)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -174,15 +156,9 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
             id = "browser-down"
             issuer = "http://localhost:1"
 
-        registry = Registry()
-        for kind in (Query, FormPost, Down):
-            registry.register(kind)
-        file = folder / "connectors.toml"
-        file.write_text(CONFIGURATION.format(base=base, folder=folder, secret=SECRET))
-        (folder / "keys.json").write_text(KEYS)
-        for each in (file, folder / "keys.json"):
-            each.chmod(0o600)
-        app = create_app(load_configuration(file, registry=registry), clock=clock)
+        write_keys(folder)
+        text = CONFIGURATION.format(base=base, folder=folder, secret=SECRET)
+        app = create_app(configured(folder, text, Query, FormPost, Down), clock=clock)
         async with serving(app, listener):
             yield Site(base, provider, clock)
 

@@ -15,12 +15,12 @@ import pytest_asyncio
 from connectors_host import create_app
 from connectors_host.server import address, listen
 
-from connectors_core.config import load_configuration
 from connectors_core.testing.profiles.google import GOOGLE
 from connectors_core.testing.provider import Client, Provider
-from tests.browser.conftest import KEYS, SECRET, Clock, give_up, serving
+from tests.browser.conftest import SECRET, Clock, give_up, write_keys
 from tests.canary import Canary
 from tests.interop.conftest import running
+from tests.serving import configured, serving
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -105,22 +105,17 @@ async def place(tmp_path_factory: pytest.TempPathFactory, program: Any) -> Async
             },
         )
         await stack.enter_async_context(google.serving())
-        file = folder / "connectors.toml"
-        file.write_text(
-            CONFIGURATION.format(
-                base=base,
-                folder=folder,
-                issuer=google.issuer,
-                secret=SECRET,
-                app_secret=APP_SECRET,
-                flask=flask,
-                next=shop,
-            )
+        write_keys(folder)
+        text = CONFIGURATION.format(
+            base=base,
+            folder=folder,
+            issuer=google.issuer,
+            secret=SECRET,
+            app_secret=APP_SECRET,
+            flask=flask,
+            next=shop,
         )
-        (folder / "keys.json").write_text(KEYS)
-        for each in (file, folder / "keys.json"):
-            each.chmod(0o600)
-        app = create_app(load_configuration(file), clock=Clock())
+        app = create_app(configured(folder, text), clock=Clock())
         await stack.enter_async_context(serving(app, listener))
         yield Place(base, google, flask, shop)
 

@@ -12,8 +12,9 @@ import pytest_asyncio
 from connectors_host.server import address, listen
 
 from connectors_core.testing.provider import Provider
-from tests.browser.conftest import SECRET, serving
+from tests.browser.conftest import SECRET
 from tests.canary import Canary
+from tests.serving import serving
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

@@ -13,11 +13,10 @@ from connectors_google import Google
 from connectors_host import create_app
 from connectors_host.server import address, listen
 
-from connectors_core.config import load_configuration
-from connectors_core.registry import Registry
 from connectors_core.testing.provider import Client, Provider
-from tests.browser.conftest import PEOPLE, SECRET, Clock, Site, serving
+from tests.browser.conftest import PEOPLE, SECRET, Clock, Site
 from tests.browser.test_sign_in import heading
+from tests.serving import configured, serving
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page, Route
@@ -79,12 +78,8 @@ async def tapping(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sit
     client = Client(secret=SECRET, post_logout_redirect_uris=(f"{base}/signed-out",))
     provider = Provider(clock=clock, people=PEOPLE, clients={"client-1": client})
     async with provider.serving():
-        registry = Registry()
-        registry.register(Google)
-        file = folder / "connectors.toml"
-        file.write_text(CONFIGURATION.format(base=base, folder=folder, secret=SECRET, issuer=provider.issuer))
-        file.chmod(0o600)
-        async with serving(create_app(load_configuration(file, registry=registry), clock=clock), listener):
+        text = CONFIGURATION.format(base=base, folder=folder, secret=SECRET, issuer=provider.issuer)
+        async with serving(create_app(configured(folder, text, Google), clock=clock), listener):
             yield Site(base, provider, clock)
 
 

@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import uvicorn
 from connectors_google import Google
 from werkzeug.serving import make_server
 
@@ -28,6 +27,7 @@ import connectors_core.http
 from connectors_core.testing.emulation import Emulation
 from connectors_core.testing.provider import Provider
 from tests.canary import Canary
+from tests.serving import serving
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROGRAMS = sorted([*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*/*.py")])
@@ -123,26 +123,6 @@ def wsgi(app: Any, listener: socket.socket) -> Iterator[None]:
         server.server_close()
 
 
-class QuietServer(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def asgi(app: Any, listener: socket.socket) -> AsyncIterator[None]:
-    server = QuietServer(uvicorn.Config(app, http="h11", ws="none", log_config=None, access_log=False))
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        assert not task.done(), "the example did not start"
-        await asyncio.sleep(0)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
-
-
 def browser(base: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=base, headers=HTML, follow_redirects=True, trust_env=False, timeout=60)
 
@@ -201,7 +181,7 @@ async def test_flask_with_openid_connect(base: str, listener: socket.socket, pro
 
 async def test_fastapi(base: str, listener: socket.socket, provider: Provider) -> None:
     example = load("fastapi_app.py")
-    async with asgi(example.app, listener), browser(base) as person:
+    async with serving(example.app, listener), browser(base) as person:
         assert (await person.get("/me", headers={"Accept": "*/*"})).status_code == 401
         assert "Sign in" in (await person.get("/")).text
         me = (await person.get("/me")).json()
@@ -274,7 +254,7 @@ async def test_the_front_end_has_its_four_routes(
         for name, endpoint in (("AUTHORIZE", "authorize"), ("TOKEN", "token"), ("USER_INFO", "user")):
             monkeypatch.setenv(name, provider.url(endpoint))
         example = load("front_end/app.py")
-        async with asgi(example.app, listener), browser(base) as person:
+        async with serving(example.app, listener), browser(base) as person:
             assert "/api/logto/user" in (await person.get("/")).text
             assert (await person.get("/api/logto/user")).json() == {"isAuthenticated": False}
             await person.get("/api/logto/sign-in")

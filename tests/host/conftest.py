@@ -16,15 +16,14 @@ from connectors_host import create_app
 from connectors_host.host import Host
 from starlette.applications import Starlette
 
-from connectors_core.config import load_configuration
 from connectors_core.http import HttpSender
 from connectors_core.hub import Hub
 from connectors_core.metadata import ConnectorMetadata
 from connectors_core.oidc import OIDCConnector
-from connectors_core.registry import Registry
 from connectors_core.testing.provider import Client, Person, Provider
 from tests import browsing
 from tests.canary import Canary
+from tests.serving import configured
 
 BASE = "https://host.test"
 
@@ -162,23 +161,16 @@ async def open_host(
         clock=clock,
         clients={"client-1": Client(secret=secret, redirect_uris=callbacks)},
     )
-    registry = Registry()
-    for kind in (TestOIDC, PostingOIDC, UnreachableOIDC, Google):
-        registry.register(kind)
-    file = folder / "connectors.toml"
-    file.write_text(
-        CONFIGURATION.format(
-            base=base,
-            database=database or f"sqlite:///{folder}/host.db",
-            host=host,
-            acme=acme,
-            posting=posting,
-            more=more,
-            secret=secret,
-        )
+    text = CONFIGURATION.format(
+        base=base,
+        database=database or f"sqlite:///{folder}/host.db",
+        host=host,
+        acme=acme,
+        posting=posting,
+        more=more,
+        secret=secret,
     )
-    file.chmod(0o600)
-    configuration = load_configuration(file, registry=registry)
+    configuration = configured(folder, text, TestOIDC, PostingOIDC, UnreachableOIDC, Google)
     sender = HttpSender(transport=provider.transport())
     hub = Hub.from_config(configuration, sender=sender, clock=clock)
     app = create_app(configuration, hub=hub, clock=clock, plugins=plugins)

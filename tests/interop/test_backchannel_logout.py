@@ -11,11 +11,9 @@ from connectors_host import create_app
 from connectors_host.server import address, listen
 from connectors_oidc import OIDC
 
-from connectors_core.config import load_configuration
-from connectors_core.registry import Registry
-from tests.browser.conftest import serving
 from tests.interop.conftest import Browser, node_server
 from tests.interop.test_oidc_provider import KEYS, SECRET, client
+from tests.serving import configured, serving
 
 CONFIGURATION = """
 [host]
@@ -48,13 +46,8 @@ async def host(tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
     with node_server(
         "oidc_provider_server.mjs", "oidc-provider", {"clients": [told], "keys": KEYS}
     ) as issuer:
-        registry = Registry()
-        registry.register(OIDC)
-        file = tmp_path / "connectors.toml"
-        file.write_text(CONFIGURATION.format(base=base, folder=tmp_path, issuer=issuer, secret=SECRET))
-        file.chmod(0o600)
-        app = create_app(load_configuration(file, registry=registry))
-        async with serving(app, listener):
+        text = CONFIGURATION.format(base=base, folder=tmp_path, issuer=issuer, secret=SECRET)
+        async with serving(create_app(configured(tmp_path, text, OIDC)), listener):
             yield base, issuer
 
 

@@ -18,16 +18,14 @@ from authlib.oidc.discovery import OpenIDProviderMetadata  # type: ignore[import
 from connectors_host import create_app
 from connectors_host.server import address, listen
 
-from connectors_core.config import load_configuration
 from connectors_core.http import HttpSender
 from connectors_core.hub import Hub
 from connectors_core.metadata import ConnectorMetadata
 from connectors_core.oidc import OIDCConnector
-from connectors_core.registry import Registry
 from connectors_core.testing.provider import Client, Provider
-from tests.browser.conftest import serving
 from tests.canary import Canary
 from tests.interop.conftest import HERE, cannot, watch
+from tests.serving import configured, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -116,12 +114,8 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
     listener = listen("127.0.0.1", 0)
     base = address(listener)
     provider = Provider(clients={"client-1": Client(secret=SECRET, redirect_uris=(f"{base}/callback/acme",))})
-    registry = Registry()
-    registry.register(RelyingOIDC)
-    file = folder / "connectors.toml"
-    file.write_text(CONFIGURATION.format(base=base, folder=folder, secret=SECRET, callback=CALLBACK))
-    file.chmod(0o600)
-    configuration = load_configuration(file, registry=registry)
+    text = CONFIGURATION.format(base=base, folder=folder, secret=SECRET, callback=CALLBACK)
+    configuration = configured(folder, text, RelyingOIDC)
     sender = HttpSender(transport=provider.transport())
     async with AsyncExitStack() as stack:
         stack.push_async_callback(sender.aclose)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 import schemathesis
-import uvicorn
 from connectors_host.app import own_migrations
 from connectors_host.server import address, listen
 from hypothesis import HealthCheck, given, settings
@@ -28,6 +27,7 @@ from connectors_core.storage.migrations import upgrade
 from tests.host.api.conftest import Open, Page
 from tests.host.conftest import Running
 from tests.postgres_server import driver, postgres_server
+from tests.serving import serving
 
 CHECKS = [
     not_a_server_error,
@@ -67,26 +67,13 @@ class Callers:
         }
 
 
-class Quiet(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 @asynccontextmanager
 async def served(start_api: Open, **options: Any) -> AsyncIterator[Running]:
     """The host on a loopback port, in this loop."""
     listener = listen("127.0.0.1", 0)
     running = await start_api(base=address(listener), **options)
-    server = Quiet(
-        uvicorn.Config(running.app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False)
-    )
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
+    async with serving(running.app, listener, lifespan="off"):
         yield running
-    finally:
-        server.should_exit = True
-        await task
 
 
 def hold(running: Running, callers: Callers, examples: int) -> dict[str, set[int]]:
