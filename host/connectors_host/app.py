@@ -62,7 +62,7 @@ from .routes import (
     user,
 )
 from .sessions import Sessions
-from .signing_key import SigningKey
+from .signing_keys import SigningKeys
 
 CONFIG_VARIABLE = "CONNECTORS_CONFIG"
 CONFIG_FILE = "connectors.toml"
@@ -102,7 +102,8 @@ def create_app(
             async with hub:
                 database = hub.database
                 await migrations.prepare(cast("databases.OpenDatabase", database), own_migrations())
-                key, grants = SigningKey(database, clock=clock), Grants(database, clock=clock)
+                keys, grants = SigningKeys(hub, clock=clock), Grants(database, clock=clock)
+                await keys.begin(needed=bool(configuration.apps))
                 observer.between = Heard(Trail(database, clock=clock))
                 app.state.host = Host(
                     configuration=configuration,
@@ -115,17 +116,17 @@ def create_app(
                         clock=clock,
                     ),
                     logouts=ProviderLogouts(database, clock=clock),
-                    bearers=Bearers(database, key=key, issuer=settings.base_url, clock=clock),
+                    bearers=Bearers(database, keys=keys, issuer=settings.base_url, clock=clock),
                     grants=grants,
                     app_tokens=AppTokens(
                         database,
-                        key=key,
+                        keys=keys,
                         grants=grants,
                         issuer=settings.base_url + ISSUER_PATH,
                         audience=settings.base_url,
                         clock=clock,
                     ),
-                    signing_key=key,
+                    signing_keys=keys,
                     records=Records(database, clock=clock),
                     cookies=Cookies(secure=_secure_cookies(settings)),
                     logos=logos,

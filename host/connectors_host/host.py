@@ -26,7 +26,7 @@ from .oidc.grants import Grants
 from .plugins import Plugins
 from .return_to import check_return_to
 from .sessions import Session, Sessions
-from .signing_key import SigningKey
+from .signing_keys import SigningKeys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Host:
     bearers: Bearers
     grants: Grants
     app_tokens: AppTokens
-    signing_key: SigningKey
+    signing_keys: SigningKeys
     records: Records
     cookies: Cookies
     logos: Logos

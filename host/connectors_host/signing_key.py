@@ -1,62 +1,79 @@
-"""The key that signs what this host issues. RFC 7517.
-
-It is made by the first host that needs it and lies in the database, where all hosts find it, and not under
-the vault's keys, which open stored tokens and nothing else. It cannot be sealed by anything that a host
-without the vault has: whoever reads the database can sign.
-"""
+"""A key that signs what this host issues, and what it has signed. RFC 7517, RFC 7519."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
-
-from connectors_core.stores import Database
+from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet, RSAKey
 
 from .sealing import new_value
 
 ALGORITHM = "RS256"
 """What RFC 9068 §2.1 and OpenID Connect Core §15.1 ask everybody to know."""
-PURPOSE = "bearer"
 BITS = 2048
+LIFETIME = 3600
+"""Seconds that ID tokens live; nothing else that is signed lives longer."""
+LEAVES = 2.0 * LIFETIME
+"""Seconds that a key stays published after it last signed: clocks differ."""
+KNOWN = 90 * 86400.0
+"""Seconds that what it signed is still known, as an ``id_token_hint``: no grant lives longer."""
 
 
+class State(StrEnum):
+    """``waiting`` is published and signs later; ``leaving`` is published and signs no more.
+
+    ``past`` has no private half any more and is not published; ``gone`` is not known any more.
+    """
+
+    WAITING = "waiting"
+    SIGNING = "signing"
+    LEAVING = "leaving"
+    PAST = "past"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:
-    """The row of ``host_signing_keys`` of one tenant."""
+    """A row of ``host_signing_keys``. It signs from ``signs_from`` until one of a higher number does.
 
-    def __init__(self, database: Database, *, clock: Callable[[], float], tenant: str = "default") -> None:
-        self._database = database
-        self._clock = clock
-        self._tenant = tenant
-        self._key: RSAKey | None = None
+    ``private_key`` is there where it lies in the clear; where ``sealed``, the hub has it.
+    """
 
-    async def get(self) -> RSAKey:
-        """The tenant's key: of several hosts that make one at once, all use the one that was kept."""
-        if self._key is None:
-            wanted = {"tenant": self._tenant, "purpose": PURPOSE}
-            select = "SELECT private_key FROM host_signing_keys WHERE tenant = :tenant AND purpose = :purpose"
-            rows = await self._database.fetch(select, wanted)
-            if not rows:
-                made = await asyncio.to_thread(new_signing_key)
-                new = {"kid": made.kid, "private_key": json.dumps(made.as_dict(private=True))}
-                await self._database.run(
-                    [
-                        (
-                            "INSERT INTO host_signing_keys (tenant, purpose, kid, private_key, created_at)"
-                            " VALUES (:tenant, :purpose, :kid, :private_key, :now)"
-                            " ON CONFLICT (tenant, purpose) DO NOTHING",
-                            {**wanted, **new, "now": self._clock()},
-                        )
-                    ]
-                )
-                rows = await self._database.fetch(select, wanted)
-            self._key = RSAKey.import_key(json.loads(rows[0][0]))
-        return self._key
+    number: int
+    kid: str
+    public_key: Mapping[str, Any]
+    private_key: str | None = field(repr=False)
+    sealed: bool
+    created_at: float
+    signs_from: float
+    signs_until: float | None = None
+
+    def state(self, now: float) -> State:
+        if self.signs_until is None or self.signs_until > now:
+            return State.SIGNING if self.signs_from <= now else State.WAITING
+        if now < self.signs_until + LEAVES:
+            return State.LEAVING
+        return State.PAST if now < self.signs_until + KNOWN else State.GONE
+
+    def until(self, now: float) -> float | None:
+        """When the state ends, in seconds since the epoch; None where nothing has been decided."""
+        match self.state(now):
+            case State.WAITING:
+                return self.signs_from
+            case State.SIGNING:
+                return self.signs_until
+        assert self.signs_until is not None
+        return self.signs_until + (LEAVES if self.state(now) is State.LEAVING else KNOWN)
+
+    def published(self) -> dict[str, Any]:
+        """What stands in the key set. RFC 7517 §4."""
+        return {**self.public_key, "use": "sig", "alg": ALGORITHM}
 
 
 def new_signing_key() -> RSAKey:
@@ -64,10 +81,23 @@ def new_signing_key() -> RSAKey:
     return RSAKey.generate_key(BITS, parameters={"kid": new_value()[:16]}, private=True)
 
 
-def verified(token: str, key: RSAKey, *, type: str) -> dict[str, Any] | None:
-    """The claims of a token that ``key`` signed; ``type`` is its header's ``typ``. Times are not checked."""
+def read_private(text: str) -> RSAKey:
+    return RSAKey.import_key(json.loads(text))
+
+
+class UnknownSigner(Exception):
+    """The token names a key that is not among those given."""
+
+
+def verified(token: str, keys: KeySet, *, type: str) -> dict[str, Any] | None:
+    """The claims of a token that one of ``keys`` signed; ``type`` is its header's ``typ``.
+
+    Times are not checked. Raises UnknownSigner.
+    """
     try:
-        decoded = jwt.decode(token, key, algorithms=[ALGORITHM])
+        decoded = jwt.decode(token, keys, algorithms=[ALGORITHM])
+    except InvalidKeyIdError:
+        raise UnknownSigner from None
     except (JoseError, ValueError, TypeError, KeyError, RecursionError):
         return None
     header, claims = decoded.header, decoded.claims

@@ -1,8 +1,8 @@
 """Access tokens for the APIs of this host. RFC 9068.
 
-The key that signs them lies in the database (``signing_key``), so it decides nothing by itself: each
-token has a ``jti`` of 256 random bits, of which the database holds the hash and, sealed under it, session
-and scope. Whoever reads the database can sign, and cannot name a ``jti`` that counts.
+The signature decides nothing by itself: each token has a ``jti`` of 256 random bits, of which the database
+holds the hash and, sealed under it, session and scope. Whoever has the key that signs (``signing_keys``)
+cannot name a ``jti`` that counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from connectors_core.stores import Database
 
 from ..sealing import hashed, new_value, seal, unseal
 from ..sessions import Session
-from ..signing_key import ALGORITHM, SigningKey, verified
+from ..signing_key import ALGORITHM
+from ..signing_keys import SigningKeys
 
 SCOPES = ("profile", "identities", "tokens", "verification")
 """What a token can be for."""
@@ -56,20 +57,20 @@ class Bearers:
         self,
         database: Database,
         *,
-        key: SigningKey,
+        keys: SigningKeys,
         issuer: str,
         clock: Callable[[], float],
         tenant: str = "default",
     ) -> None:
         self._database = database
-        self._key = key
+        self._keys = keys
         self._issuer = issuer
         self._clock = clock
         self._tenant = tenant
 
     async def issue(self, session: Session, scopes: Collection[str]) -> Issued:
         """A token for ``scopes`` that lives at most ``LIFETIME``, and never longer than ``session``."""
-        now, jti, key = self._clock(), new_value(), await self._key.get()
+        now, jti, key = self._clock(), new_value(), await self._keys.current()
         expires_at = int(min(now + LIFETIME, session.expires_at))
         claims = {
             "iss": self._issuer,
@@ -107,7 +108,7 @@ class Bearers:
         """What ``token`` stands for; None where it is none of ours, expired, or for another audience."""
         if len(token) > MAX_LENGTH:
             return None
-        claims = verified(token, await self._key.get(), type=TYPE)
+        claims = await self._keys.verified(token, type=TYPE)
         now = self._clock()
         if claims is None or (claims.get("iss"), claims.get("aud")) != (self._issuer, self._issuer):
             return None

@@ -16,7 +16,8 @@ from connectors_core.stores import Database
 
 from ..api.bearer import LIFETIME, MAX_LENGTH, TYPE
 from ..sealing import hashed, new_value, seal, unseal
-from ..signing_key import ALGORITHM, SigningKey, verified
+from ..signing_key import ALGORITHM
+from ..signing_keys import SigningKeys
 from .grant import Grant
 from .grants import Grants
 
@@ -40,7 +41,7 @@ class AppTokens:
         self,
         database: Database,
         *,
-        key: SigningKey,
+        keys: SigningKeys,
         grants: Grants,
         issuer: str,
         audience: str,
@@ -48,7 +49,7 @@ class AppTokens:
         tenant: str = "default",
     ) -> None:
         self._database = database
-        self._key = key
+        self._keys = keys
         self._grants = grants
         self._issuer = issuer
         self._audience = audience
@@ -59,7 +60,7 @@ class AppTokens:
         self, grant: Grant, scopes: Collection[str], *, session_id: str | None
     ) -> tuple[str, int]:
         """A token for ``scopes`` of ``grant``, and the seconds it lives; it dies with ``session_id``."""
-        now, jti, key = self._clock(), new_value(), await self._key.get()
+        now, jti, key = self._clock(), new_value(), await self._keys.current()
         expires_at = int(min(now + LIFETIME, grant.expires_at))
         claims = {
             "iss": self._issuer,
@@ -113,7 +114,7 @@ class AppTokens:
     async def _jti(self, token: str) -> str | None:
         if len(token) > MAX_LENGTH:
             return None
-        claims = verified(token, await self._key.get(), type=TYPE)
+        claims = await self._keys.verified(token, type=TYPE)
         if claims is None or (claims.get("iss"), claims.get("aud")) != (self._issuer, self._audience):
             return None
         jti = claims.get("jti")

@@ -54,7 +54,6 @@ def described(issuer: str) -> dict[str, Any]:
 
 
 async def jwks(request: Request) -> Response:
-    """``GET /oidc/jwks``: the public half of the key that signs."""
-    key = await Host.of(request).signing_key.get()
-    public = key.as_dict(private=False) | {"use": "sig", "alg": ALGORITHM}
-    return JSONResponse({"keys": [public]})
+    """``GET /oidc/jwks``: the public halves of the key that signs, of the next, and of the last."""
+    keys = await Host.of(request).signing_keys.published()
+    return JSONResponse({"keys": [key.published() for key in keys]})

@@ -92,7 +92,7 @@ async def _hint(host: Host, sent: Mapping[str, str]) -> Mapping[str, object]:
     token = sent.get("id_token_hint")
     if not token:
         return {}
-    claims = id_tokens.hinted(token, key=await host.signing_key.get(), issuer=issuer_of(host))
+    claims = await id_tokens.hinted(token, keys=host.signing_keys, issuer=issuer_of(host))
     if claims is None or sent.get("client_id", claims.get("aud")) != claims.get("aud"):
         raise HostError("invalid_request", "id_token_hint is no ID token of this application")
     return claims

@@ -9,12 +9,11 @@ from authlib.oidc.core.util import create_half_hash  # type: ignore[import-untyp
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from ..signing_key import ALGORITHM, verified
+from ..signing_key import ALGORITHM, LIFETIME
+from ..signing_keys import SigningKeys
 from .grant import Grant
 
 TYPE = "JWT"
-LIFETIME = 3600
-"""Seconds."""
 MAX_LENGTH = 16 * 1024
 """Characters of the longest hint that is looked at."""
 
@@ -46,10 +45,10 @@ def signed(
     return jwt.encode({"alg": ALGORITHM, "typ": TYPE, "kid": key.kid}, content, key)
 
 
-def hinted(token: str, *, key: RSAKey, issuer: str) -> dict[str, Any] | None:
+async def hinted(token: str, *, keys: SigningKeys, issuer: str) -> dict[str, Any] | None:
     """The claims of an ``id_token_hint`` of ours, expired or not; None where it is none.
 
     OpenID Connect RP-Initiated Logout §2: one that has expired is as good.
     """
-    claims = verified(token, key, type=TYPE) if len(token) <= MAX_LENGTH else None
+    claims = await keys.verified(token, type=TYPE) if len(token) <= MAX_LENGTH else None
     return claims if claims is not None and claims.get("iss") == issuer else None

@@ -122,7 +122,7 @@ async def _answer(
         content["id_token"] = id_tokens.signed(
             grant,
             scopes.claims_for(granted, account.claims()),
-            key=await host.signing_key.get(),
+            key=await host.signing_keys.current(),
             issuer=issuer_of(host),
             now=host.clock(),
             access_token=access_token,

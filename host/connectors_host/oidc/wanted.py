@@ -141,7 +141,7 @@ async def _subject(host: Host, parameters: Mapping[str, str]) -> str | None:
     hint = parameters.get("id_token_hint")
     if hint is None:
         return None
-    claims = id_tokens.hinted(hint, key=await host.signing_key.get(), issuer=issuer_of(host))
+    claims = await id_tokens.hinted(hint, keys=host.signing_keys, issuer=issuer_of(host))
     if claims is None or claims.get("aud") != parameters["client_id"]:
         raise InvalidRequestError("id_token_hint is no ID token of this application.")
     return str(claims["sub"])

@@ -10,7 +10,7 @@ import pytest
 from connectors_host.api.bearer import LIFETIME, SCOPES
 from connectors_host.api.routes import routes
 from joserfc import jwt
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import OctKey
 from starlette.routing import Route
 
 from tests.host.api.conftest import CALLBACK, App, Page
@@ -217,12 +217,11 @@ class TestToken:
         assert said["expires_in"] <= 60
 
     async def test_who_reads_the_database_can_name_no_token(self, app: App, served: Running) -> None:
-        """The signing key is in the database in the clear, and does not suffice."""
-        rows = await served.host.hub.database.fetch("SELECT private_key FROM host_signing_keys")
+        """Nor would the signing key suffice, if they had that."""
+        key = await served.host.signing_keys.current()
         bearers = await served.host.hub.database.fetch("SELECT * FROM host_bearers")
         claims = json.loads(base64.urlsafe_b64decode(app.token.split(".")[1] + "=="))
         assert claims["jti"] not in repr(bearers)
-        key = RSAKey.import_key(json.loads(rows[0][0]))
         claims["jti"] = "guessed" * 6
         forged = jwt.encode({"alg": "RS256", "typ": "at+jwt", "kid": key.kid}, claims, key)
         assert (await App(app.page, forged).fetch("GET", "/my-account/identities")).status_code == 401
@@ -256,10 +255,10 @@ class TestToken:
 
     async def test_neither_no_algorithm_nor_one_with_the_public_key(self, app: App, served: Running) -> None:
         claims = json.loads(base64.urlsafe_b64decode(app.token.split(".")[1] + "=="))
-        rows = await served.host.hub.database.fetch("SELECT private_key FROM host_signing_keys")
-        public = RSAKey.import_key(json.loads(rows[0][0])).as_pem(private=False)
+        public = (await served.host.signing_keys.current()).as_pem(private=False)
+        kid = (await served.host.signing_keys.current()).kid
         shared = jwt.encode(
-            {"alg": "HS256", "typ": "at+jwt"}, claims, OctKey.import_key(base64.b64encode(public))
+            {"alg": "HS256", "typ": "at+jwt", "kid": kid}, claims, OctKey.import_key(base64.b64encode(public))
         )
         head = base64.urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').rstrip(b"=").decode()
         for forged in (shared, f"{head}.{app.token.split('.')[1]}."):
@@ -267,21 +266,20 @@ class TestToken:
 
     @staticmethod
     async def signed(served: Running, header: dict[str, str], claims: dict[str, Any]) -> str:
-        rows = await served.host.hub.database.fetch("SELECT private_key FROM host_signing_keys")
-        key = RSAKey.import_key(json.loads(rows[0][0]))
+        key = await served.host.signing_keys.current()
         algorithm = header.get("alg", "RS256")
-        return jwt.encode({"alg": algorithm, **header}, claims, key, algorithms=[algorithm])
+        return jwt.encode({"alg": algorithm, "kid": key.kid, **header}, claims, key, algorithms=[algorithm])
 
     async def test_hosts_on_one_database_use_one_key(self, served: Running, page: Page) -> None:
         from connectors_host.api.bearer import Bearers
-        from connectors_host.signing_key import SigningKey
+        from connectors_host.signing_keys import SigningKeys
 
         database = served.host.hub.database
         session = await served.host.session(_request(served, page))
         assert session is not None
         clock = served.clock
-        keys = [SigningKey(database, clock=clock) for _ in range(3)]
-        hosts = [Bearers(database, key=key, issuer=BASE, clock=clock) for key in keys]
+        all_keys = [SigningKeys(served.host.hub, clock=clock) for _ in range(3)]
+        hosts = [Bearers(database, keys=keys, issuer=BASE, clock=clock) for keys in all_keys]
         issued = await hosts[0].issue(session, ("tokens",))
         for host in hosts:
             opened = await host.open(issued.access_token)

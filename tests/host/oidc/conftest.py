@@ -166,7 +166,10 @@ def landed(answer: httpx.Response) -> dict[str, str]:
     return {name: values[0] for name, values in found.items()}
 
 
-KEPT = ("connectors_alembic_version", "connectors_host_alembic_version", "host_signing_keys")
+KEPT = (
+    *("connectors_alembic_version", "connectors_host_alembic_version"),
+    *("host_signing_keys", "connectors_connector_secrets"),
+)
 """Tables that stay from one test to the next; so do the keys of a vault."""
 
 

@@ -106,7 +106,7 @@ class TestUserinfo:
         from joserfc import jwt
 
         tokens = await shop.tokens(alice)
-        key = await served.host.signing_key.get()
+        key = await served.host.signing_keys.current()
         claims = await shop.claims(tokens["access_token"])
         header = {"alg": "RS256", "typ": "at+jwt", "kid": key.kid}
         assert (await shop.get("/oidc/me", jwt.encode(header, claims, key))).status_code == 200
