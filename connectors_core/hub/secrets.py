@@ -56,6 +56,16 @@ class SecretFace:
             raise StorageError("this hub keeps everything in memory, or is not open")
         return await forget(self._shared.database, self.name, _place(name)) > 0
 
+    async def wipe(self) -> None:
+        """Have nothing that was overwritten or deleted left in the log of SQLite, once it was in the clear.
+
+        PostgreSQL keeps it until VACUUM, and both keep it in backups. Raises StorageError.
+        """
+        from ..storage.sqlite import SqliteDatabase
+
+        if isinstance(self._shared.database, SqliteDatabase):
+            await self._shared.database.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
+
     @property
     def _secrets(self) -> ConnectorSecrets:
         from ..vault.connector_secrets import ConnectorSecrets

@@ -17,7 +17,6 @@ from joserfc.jwk import KeySet, RSAKey
 
 from connectors_core.errors import ConfigurationError, Problem, StorageError
 from connectors_core.hub import Hub
-from connectors_core.storage.sqlite import SqliteDatabase
 
 from . import signing_key
 from .signing_key import SigningKey, State, UnknownSigner, read_private, verified
@@ -62,9 +61,7 @@ class SigningKeys:
             await self._seal(key)
         if clear:
             await self.all()
-            if isinstance(self._database, SqliteDatabase):
-                # The log still has the pages as they were.
-                await self._database.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
+            await self._hub.wipe()
 
     async def current(self) -> RSAKey:
         """The key to sign by: of several hosts that make the first at once, all use the one that was kept.
