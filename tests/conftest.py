@@ -1,7 +1,8 @@
-"""What every test has: a canary in all that is printed, and a way to ask for programs."""
+"""What every test has: a canary in all that is printed, a way to ask for programs, and PostgreSQL."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import shutil
@@ -11,8 +12,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.canary import Canary
+from tests.postgres_server import driver, postgres_server
 
 CANARY = Canary()
+_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +56,25 @@ def program() -> Callable[..., str]:
         return str(give_up(f"needs {' or '.join(names)}"))
 
     return find
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The one server of the run."""
+    driver()
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def new_postgres_database(postgres_url: str) -> Callable[[], str]:
+    """Make an empty database on the server and return its URL."""
+    import psycopg
+
+    def make() -> str:
+        name = f"t{next(_numbers)}"
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        return postgres_url.replace("/postgres?", f"/{name}?")
+
+    return make

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import itertools
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 
 from connectors_core.storage.database import OpenDatabase, open_database
 from connectors_core.storage.migrations import prepare, upgrade
-from tests.postgres_server import driver, postgres_server
 
 TYPES = "connectors_core.types"
 
@@ -107,30 +105,6 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[In
     for name in set(sys.modules) - before:
         if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
-
-
-_numbers = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    driver()
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def new_postgres_database(postgres_url: str) -> Callable[[], str]:
-    """Make an empty database on the server and return its URL."""
-    import psycopg
-
-    def make() -> str:
-        name = f"t{next(_numbers)}"
-        with psycopg.connect(postgres_url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        return postgres_url.replace("/postgres?", f"/{name}?")
-
-    return make
 
 
 @pytest.fixture(scope="session")

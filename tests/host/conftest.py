@@ -13,6 +13,7 @@ import httpx
 import pytest
 from connectors_google import Google
 from connectors_host import create_app
+from connectors_host.app import own_migrations
 from connectors_host.host import Host
 from starlette.applications import Starlette
 
@@ -20,6 +21,7 @@ from connectors_core.http import HttpSender
 from connectors_core.hub import Hub
 from connectors_core.metadata import ConnectorMetadata
 from connectors_core.oidc import OIDCConnector
+from connectors_core.storage.migrations import upgrade
 from connectors_core.testing.provider import Client, Person, Provider
 from tests import browsing
 from tests.canary import Canary
@@ -190,3 +192,12 @@ async def start(tmp_path: Path, canary: Canary) -> AsyncIterator[Start]:
 async def running(start: Start) -> Running:
     opened: Running = await start()
     return opened
+
+
+@pytest.fixture(scope="module")
+def postgresql(new_postgres_database: Callable[[], str]) -> str:
+    """A database of the module's own on PostgreSQL, with the core's schema and the host's."""
+    url = new_postgres_database()
+    upgrade(url)
+    upgrade(url, own_migrations())
+    return url

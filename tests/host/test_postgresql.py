@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 from connectors_host.app import own_migrations
@@ -12,14 +12,11 @@ from connectors_core.errors import StorageError
 from connectors_core.storage.migrations import upgrade
 from connectors_core.testing.provider import Person
 from tests.host.conftest import Start
-from tests.postgres_server import driver, postgres_server
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    driver()
-    with postgres_server() as url:
-        yield url
+def url(new_postgres_database: Callable[[], str]) -> str:
+    return new_postgres_database()
 
 
 async def test_a_schema_that_is_not_there_is_named_and_then_people_sign_in(start: Start, url: str) -> None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import pytest
 import schemathesis
-from connectors_host.app import own_migrations
 from connectors_host.server import address, listen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,10 +21,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks as openapi_checks
 
-from connectors_core.storage.migrations import upgrade
 from tests.host.api.conftest import Open, Page
 from tests.host.conftest import Running
-from tests.postgres_server import driver, postgres_server
 from tests.serving import serving
 
 CHECKS = [
@@ -133,16 +129,7 @@ async def test_every_answer_is_described(start_api: Open) -> None:
         await hold_to_description(running)
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    driver()
-    with postgres_server() as url:
-        upgrade(url)
-        upgrade(url, own_migrations())
-        yield url
-
-
-async def test_every_answer_is_described_on_postgresql(start_api: Open, url: str) -> None:
+async def test_every_answer_is_described_on_postgresql(start_api: Open, postgresql: str) -> None:
     """The other database tells other faults: a NUL, a number out of range, a text that is no UTF-8."""
-    async with served(start_api, database=url) as running:
+    async with served(start_api, database=postgresql) as running:
         await hold_to_description(running, examples=EXAMPLES // 2)

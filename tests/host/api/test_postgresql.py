@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
-from connectors_host.app import own_migrations
 from httpx import BasicAuth
 
-from connectors_core.storage.migrations import upgrade
 from connectors_core.testing.provider import Person
 from tests.host.api.conftest import App, Open, Page
-from tests.postgres_server import driver, postgres_server
 
 TOKEN = "/my-account/identities/acme/access-token"
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    driver()
-    with postgres_server() as url:
-        upgrade(url)
-        upgrade(url, own_migrations())
-        yield url
-
-
-async def test_a_record_goes_all_the_way_over_two_hosts(start_api: Open, url: str) -> None:
-    one, two = await start_api(database=url), await start_api(database=url)
+async def test_a_record_goes_all_the_way_over_two_hosts(start_api: Open, postgresql: str) -> None:
+    one, two = await start_api(database=postgresql), await start_api(database=postgresql)
     page = await Page.signed_in(one)
     app = await page.token()
     there = App(Page(two.browser()), app.token)
@@ -63,7 +50,7 @@ async def test_two_unlinks_at_once_leave_one_way_in(
     start_api: Open, request: pytest.FixtureRequest, kind: str
 ) -> None:
     """Over two hosts on PostgreSQL; SQLite has one."""
-    database = request.getfixturevalue("url") if kind == "postgresql" else None
+    database = request.getfixturevalue("postgresql") if kind == "postgresql" else None
     one = await start_api(database=database)
     two = await start_api(database=database) if database else one
     for number in range(5):
@@ -89,9 +76,9 @@ async def test_two_unlinks_at_once_leave_one_way_in(
 
 
 async def test_of_two_connectors_at_two_hosts_at_once_one_gets_the_redirect_uri(
-    start_api: Open, url: str
+    start_api: Open, postgresql: str
 ) -> None:
-    one, two = await start_api(database=url), await start_api(database=url)
+    one, two = await start_api(database=postgresql), await start_api(database=postgresql)
     one.at_the_provider_sits(Person(sub="uri-1", claims={"name": "Alice"}))
     app = await (await Page.signed_in(one)).token()
     there = App(Page(two.browser()), app.token)
@@ -112,9 +99,9 @@ async def test_of_two_connectors_at_two_hosts_at_once_one_gets_the_redirect_uri(
 
 
 async def test_a_redirect_uri_stays_with_who_verified_there_until_long_disuse(
-    start_api: Open, url: str
+    start_api: Open, postgresql: str
 ) -> None:
-    one, two = await start_api(database=url), await start_api(database=url)
+    one, two = await start_api(database=postgresql), await start_api(database=postgresql)
     two.provider = one.provider
     one.at_the_provider_sits(Person(sub="uri-2", claims={"name": "Alice"}))
     app = await (await Page.signed_in(one)).token()
@@ -130,8 +117,8 @@ async def test_a_redirect_uri_stays_with_who_verified_there_until_long_disuse(
 
 
 @pytest.mark.parametrize("owner", ["%00", "user_0%00", "a%0Ab", "%E2%80%8B"])
-async def test_an_owner_that_cannot_be_is_nobody(start_api: Open, url: str, owner: str) -> None:
-    page = Page((await start_api(database=url)).browser())
+async def test_an_owner_that_cannot_be_is_nobody(start_api: Open, postgresql: str, owner: str) -> None:
+    page = Page((await start_api(database=postgresql)).browser())
     auth = BasicAuth("calendar", "not-a-secret-of-anybody")._auth_header
     headers = {"Accept": "*/*", "Authorization": auth}
     refused, unknown = [
@@ -142,8 +129,8 @@ async def test_an_owner_that_cannot_be_is_nobody(start_api: Open, url: str, owne
     assert refused.content == unknown.content
 
 
-async def test_a_target_that_cannot_be_is_none(start_api: Open, url: str) -> None:
-    running = await start_api(database=url)
+async def test_a_target_that_cannot_be_is_none(start_api: Open, postgresql: str) -> None:
+    running = await start_api(database=postgresql)
     running.at_the_provider_sits(Person(sub="nul-1", claims={"name": "Alice"}))
     app = await (await Page.signed_in(running)).token()
     refused = await app.fetch("GET", "/my-account/identities/a%00b/access-token")

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
-import pytest
-from connectors_host.app import own_migrations
-
-from connectors_core.storage.migrations import upgrade
 from tests.canary import Canary
 from tests.host.conftest import Start
 from tests.host.oidc.conftest import APPS, app_of
-from tests.postgres_server import driver, postgres_server
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    driver()
-    with postgres_server() as url:
-        upgrade(url)
-        upgrade(url, own_migrations())
-        yield url
-
-
-async def test_a_grant_goes_all_the_way_over_two_hosts(start: Start, canary: Canary, url: str) -> None:
+async def test_a_grant_goes_all_the_way_over_two_hosts(start: Start, canary: Canary, postgresql: str) -> None:
     more = APPS.format(secret=canary.secret("app-secret"))
-    one, two = await start(database=url, more=more), await start(database=url, more=more)
+    one, two = await start(database=postgresql, more=more), await start(database=postgresql, more=more)
     shop = app_of(one, canary, "shop")
     there = app_of(two, canary, "shop")
     browser = one.browser()
