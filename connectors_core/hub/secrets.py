@@ -56,7 +56,7 @@ class SecretFace:
             raise StorageError("this hub keeps everything in memory, or is not open")
         return await forget(self._shared.database, self.name, _place(name)) > 0
 
-    async def wipe(self) -> None:
+    async def scrub_log(self) -> None:
         """Have nothing that was overwritten or deleted left in the log of SQLite, once it was in the clear.
 
         PostgreSQL keeps it until VACUUM, and both keep it in backups. Raises StorageError.

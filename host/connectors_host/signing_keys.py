@@ -61,7 +61,7 @@ class SigningKeys:
             await self._seal(key)
         if clear:
             await self.all()
-            await self._hub.wipe()
+            await self._hub.scrub_log()
 
     async def current(self) -> RSAKey:
         """The key to sign by: of several hosts that make the first at once, all use the one that was kept.
