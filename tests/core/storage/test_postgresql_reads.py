@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -106,6 +107,7 @@ async def test_a_statement_that_fails_says_why_and_the_others_are_answered(
     assert [answers[0], answers[1], answers[3]] == [[(1,)]] * 3
     assert isinstance(answers[2], StorageError)
     assert "22012" in str(answers[2])
+    assert reads.closed
 
 
 async def test_a_statement_that_cannot_be_prepared_says_why(database: PostgresDatabase, reads: Reads) -> None:
@@ -147,6 +149,7 @@ async def test_one_that_the_server_ended_is_noticed_and_opened_anew_after_a_whil
     assert reads.closed
     pool = await database._pool()
     assert pool.reads() is None
+    assert pool._open_reads_at <= asyncio.get_running_loop().time() + postgresql.REST
     monkeypatch.setattr(postgresql, "REST", 0.0)
     pool._open_reads_at = 0.0
     another = await opened(database)
@@ -217,3 +220,141 @@ def test_a_database_that_reads_outlives_an_event_loop(postgres_url: str) -> None
 
     asyncio.run(ask())
     asyncio.run(ask_and_close())
+
+
+async def test_one_that_is_closed_is_not_watched_any_more(reads: Reads) -> None:
+    waiting = asyncio.create_task(reads.read("SELECT length(:text)", {"text": "x" * 20_000_000}))
+    await asyncio.sleep(0)
+    assert reads._server.flush()  # there is more to be sent
+    reads.close()
+    loop = asyncio.get_running_loop()
+    assert not loop.remove_reader(reads._socket)
+    assert not loop.remove_writer(reads._socket)
+    with pytest.raises(ReadFailed):
+        await waiting
+
+
+async def test_the_event_loop_is_not_woken_when_nothing_is_left_to_be_sent(reads: Reads) -> None:
+    assert await reads.read("SELECT length(:text)", {"text": "x" * 20_000_000}) == [(20_000_000,)]
+    assert not asyncio.get_running_loop().remove_writer(reads._socket)
+
+
+async def test_one_on_which_nothing_can_be_sent_is_closed(reads: Reads) -> None:
+    reads._server.finish()
+    with pytest.raises(ReadFailed):
+        await reads.read(PID, {})
+    assert reads.closed
+
+
+async def test_closing_tells_those_who_wait_behind_one_that_was_cancelled(reads: Reads) -> None:
+    first, second = (asyncio.create_task(reads.read("SELECT pg_sleep(30)", {})) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    reads.close()
+    with pytest.raises(ReadFailed):
+        await second
+    assert first.cancelled()
+
+
+def test_one_whose_event_loop_is_closed_can_be_closed(postgres_url: str) -> None:
+    database = PostgresDatabase(postgres_url)
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)  # of a task that nobody finishes
+    reads = loop.run_until_complete(opened(database))
+    waiting = loop.create_task(reads.read("SELECT pg_sleep(30)", {}))
+    loop.run_until_complete(asyncio.sleep(0))
+    assert reads._asked
+    loop.close()
+    asyncio.run(database.aclose())
+    assert reads.closed
+    assert not waiting.done()
+
+
+async def test_texts_are_in_the_encoding_of_the_connection(postgres_url: str) -> None:
+    database = PostgresDatabase(postgres_url + "&client_encoding=latin1")
+    reads = await opened(database)
+    assert await reads.read("SELECT :text::text", {"text": "é"}) == [("é",)]
+    await database.aclose()
+
+
+async def test_a_table_may_change_under_a_statement(database: PostgresDatabase, reads: Reads) -> None:
+    await database.fetch("CREATE TABLE changing AS SELECT 'x' AS a, '1' AS b")
+    sql = "SELECT b FROM changing WHERE a = :a"
+    try:
+        assert await database.read(sql, {"a": "x"}) == [("1",)]
+        await database.fetch("ALTER TABLE changing ALTER b TYPE INTEGER USING b::INTEGER, ADD c TEXT")
+        assert await database.read(sql, {"a": "x"}) == [(1,)]
+    finally:
+        await database.fetch("DROP TABLE changing")
+
+
+class Relay:
+    """Stands before the server and says ``instead`` of its next words; where it cuts them, it hangs up."""
+
+    def __init__(self, server: str) -> None:
+        self._server = f"{server.partition('host=')[2]}/.s.PGSQL.5432"
+        self._ended: set[asyncio.Task[None]] = set()
+        self.instead: Callable[[bytes], bytes] | None = None
+
+    async def __aenter__(self) -> str:
+        self._listening = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        port = self._listening.sockets[0].getsockname()[1]
+        return f"postgresql://postgres@127.0.0.1:{port}/postgres?sslmode=disable&gssencmode=disable"
+
+    async def __aexit__(self, *_: object) -> None:
+        self._listening.close()
+        if self._ended:
+            await asyncio.wait(self._ended)
+
+    async def _connected(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        server, to_server = await asyncio.open_unix_connection(self._server)
+        for reads, writes, said in ((client, to_server, False), (server, to_client, True)):
+            task = asyncio.create_task(self._relay(reads, writes, said=said))
+            self._ended.add(task)
+            task.add_done_callback(self._ended.discard)
+
+    async def _relay(self, reads: asyncio.StreamReader, writes: asyncio.StreamWriter, *, said: bool) -> None:
+        with suppress(ConnectionError):
+            while words := await reads.read(1 << 16):
+                instead = words
+                if said and self.instead is not None:
+                    instead, self.instead = self.instead(words), None
+                writes.write(instead)
+                if len(instead) < len(words):
+                    break
+        writes.close()
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        lambda words: words[:-20],
+        lambda words: words[:10] + bytes(range(1, 9)) * 50 + words[10:],
+    ],
+    ids=["cut off", "not of the protocol"],
+)
+async def test_what_is_no_answer_is_nobody_s(postgres_url: str, instead: Callable[[bytes], bytes]) -> None:
+    relay = Relay(postgres_url)
+    async with relay as url:
+        database = PostgresDatabase(url)
+        reads = await opened(database)
+        assert await reads.read("SELECT :text::text", {"text": "before"}) == [("before",)]
+        relay.instead = instead
+        with pytest.raises(ReadFailed):
+            await reads.read("SELECT :text::text", {"text": "x"})
+        assert reads.closed
+        assert await database.read("SELECT :text::text", {"text": "after"}) == [("after",)]
+        await database.aclose()
+
+
+async def test_an_answer_is_not_given_twice(postgres_url: str) -> None:
+    relay = Relay(postgres_url)
+    async with relay as url:
+        database = PostgresDatabase(url)
+        reads = await opened(database)
+        relay.instead = lambda words: words + b"Z\0\0\0\5I"  # one more end of a transaction
+        assert await reads.read("SELECT :text::text", {"text": "alice"}) == [("alice",)]
+        with pytest.raises(ReadFailed):
+            await reads.read("SELECT :text::text", {"text": "bob"})
+        await database.aclose()
