@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from connectors_google import Google
-from connectors_host import create_app
+from connectors_host import create_app, signing_key
 from connectors_host.app import own_migrations
 from connectors_host.host import Host
+from joserfc.jwk import RSAKey
 from starlette.applications import Starlette
 
 from connectors_core.http import HttpSender
@@ -192,6 +193,17 @@ async def start(tmp_path: Path, canary: Canary) -> AsyncIterator[Start]:
 async def running(start: Start) -> Running:
     opened: Running = await start()
     return opened
+
+
+@pytest.fixture(scope="session")
+def make_key_once() -> Callable[[], RSAKey]:
+    return cache(signing_key.new_signing_key)
+
+
+@pytest.fixture
+def one_signing_key(make_key_once: Callable[[], RSAKey], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making an RSA key takes longer than the tests that need one."""
+    monkeypatch.setattr(signing_key, "new_signing_key", make_key_once)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx
 import pytest
-from connectors_host import signing_key
 
 from connectors_core.testing.provider import Client
 from connectors_core.testing.provider.grants import Refused
@@ -34,20 +33,9 @@ secret = "another-secret-of-nobody"
 """
 SCOPE = 'scope = "openid profile email offline_access"'
 
-_made = []
-
 
 @pytest.fixture(autouse=True)
-def one_signing_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Making an RSA key takes longer than the tests that need one."""
-    made = signing_key.new_signing_key
-
-    def once() -> Any:
-        if not _made:
-            _made.append(made())
-        return _made[0]
-
-    monkeypatch.setattr(signing_key, "new_signing_key", once)
+def _a_key_is_made_once(one_signing_key: None) -> None: ...
 
 
 @pytest.fixture(autouse=True)

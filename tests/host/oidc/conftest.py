@@ -12,7 +12,6 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 import pytest_asyncio
-from connectors_host import signing_key
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
@@ -41,20 +40,9 @@ secret = "literal:{secret}-of-the-rival"
 redirect_uris = ["https://rival.test/callback"]
 """
 
-_made: list[Any] = []
-
 
 @pytest.fixture(autouse=True)
-def one_signing_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Making an RSA key takes longer than the tests that need one."""
-    made = signing_key.new_signing_key
-
-    def once() -> Any:
-        if not _made:
-            _made.append(made())
-        return _made[0]
-
-    monkeypatch.setattr(signing_key, "new_signing_key", once)
+def _a_key_is_made_once(one_signing_key: None) -> None: ...
 
 
 class App:
