@@ -18,18 +18,23 @@ from .texts import PAGES
 STATIC = Path(__file__).parent / "static"
 
 
+def templates_of(package: str) -> Environment:
+    """The templates of a package: they escape whatever they show, and fail where a name is not given."""
+    return Environment(
+        loader=PackageLoader(package),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 class Pages:
     """Renders the templates of this package. ``base_url`` gives the site its name."""
 
     def __init__(self, base_url: str) -> None:
         self._site = authority(base_url)[0]
-        self._templates = Environment(
-            loader=PackageLoader(__package__),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = templates_of(__package__)
         self._style = f"/static/host.css?v={_digest(STATIC / 'host.css')}"
 
     def render(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from connectors_host.pages import templates_of
 
 from connectors_core.testing.provider import Person, Provider, Response
 from connectors_core.testing.provider.grants import Grant
@@ -38,13 +38,7 @@ Pairs = Sequence[tuple[str, str]]
 class Pages:
     def __init__(self, provider: Provider, *, application: str) -> None:
         self._provider = provider
-        self._templates = Environment(
-            loader=PackageLoader(__package__),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = templates_of(__package__)
         self._templates.globals |= {"application": application, "action": provider.url("authorize")}
 
     def choose(self, asked: Pairs) -> Response:
