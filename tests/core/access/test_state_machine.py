@@ -231,6 +231,7 @@ def machine(subject: Subject) -> type[RuleBasedStateMachine]:
                 assert (state is not None) == (same and lease.tokens.refresh_token == self.refresh_token)
                 self.answered.add(lease.tokens.refresh_token)
                 if state is not None:
+                    assert state.generation > self.generation
                     self.newest, self.generation, self.reason = new.access_token, state.generation, None
                     self.live, self.refresh_token = None, new.refresh_token
 
