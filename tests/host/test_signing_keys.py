@@ -7,7 +7,7 @@ import base64
 import json
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ from connectors_core.vault.rewrap import rewrap
 from tests.canary import Canary
 from tests.host.conftest import Clock, Start
 from tests.host.oidc.conftest import APPS
-from tests.postgres_server import driver, postgres_server
 
 ONE, TWO = {"k1": os.urandom(32)}, {"k2": os.urandom(32)}
 TYPE = "JWT"
@@ -55,23 +54,14 @@ def few_keys(monkeypatch: pytest.MonkeyPatch, canary: Canary) -> None:
     monkeypatch.setattr(signing_key, "new_signing_key", one)
 
 
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    driver()
-    with postgres_server() as url:
-        upgrade(url)
-        upgrade(url, own_migrations())
-        yield url
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/host.db"
-        upgrade(url)
-        upgrade(url, own_migrations())
-        return url
-    url = request.getfixturevalue("postgres_url")
+        here = f"sqlite:///{tmp_path}/host.db"
+        upgrade(here)
+        upgrade(here, own_migrations())
+        return here
+    url: str = request.getfixturevalue("postgresql")
     database = open_database(url)
     for table in ("host_signing_keys", "connectors_connector_secrets", "connectors_vault_keys"):
         await database.fetch(f"DELETE FROM {table}")
