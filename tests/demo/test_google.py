@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 from connectors_demo.google import GoogleEmulator
 
+from connectors_core.testing.plugin import Clock
 from connectors_core.testing.provider import Client, Request, Response
 
 BACK = "https://host.test/callback"
@@ -25,14 +26,6 @@ READ, WRITE, MAIL, FILES = (
 )
 EVENTS = "/calendar/v3/calendars/primary/events"
 LIFETIME = 60
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Browser:

@@ -13,6 +13,7 @@ import pytest
 from connectors_core import ConnectorMetadata, Registry
 from connectors_core.http import HttpSender
 from connectors_core.oidc import OIDCConnector
+from connectors_core.testing.plugin import Clock
 from connectors_core.testing.provider import Person, Provider
 from tests.browsing import Browser, Send, wired
 from tests.canary import Canary
@@ -35,16 +36,6 @@ class Poster(Acme):
     response_mode = "form_post"
 
 
-class Clock:
-    """Seconds since the epoch, moved by tests alone."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Running:
     """An open application with all that stands around it. ``sign_in`` is the adapter's object."""
 
@@ -61,6 +52,11 @@ class Running:
     def at_the_provider_sits(self, person: Person) -> None:
         """From now on this is who the provider authorizes."""
         self.provider.people = {person.sub: person}
+
+    @property
+    def hub_within(self) -> Any:
+        """The application's hub where it is asynchronous, else the one that works for it."""
+        return getattr(self.sign_in.hub, "_behind", self.sign_in.hub)
 
     async def hub(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call a method of the application's hub, of either kind."""
@@ -189,16 +185,6 @@ def registry() -> Registry:
 
 def callbacks(base: str, prefix: str) -> tuple[str, ...]:
     return tuple(f"{base}{prefix}/sign-in-callback{end}" for end in ("", "/acme", "/poster"))
-
-
-@pytest.fixture
-def provider(clock: Clock) -> Provider:
-    return Provider(clock=clock)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +19,15 @@ from tests.embedded.conftest import BASE, BOB, Running, Start
 SESSION = "__Host-connectors-embedded-session"
 TRANSACTION = "__Host-connectors-embedded-transaction"
 PROGRAM = {"Accept": "application/json"}
+
+
+def failing(error: Exception) -> Callable[..., Any]:
+    """A method of a hub that always raises that."""
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    return fail
 
 
 async def test_a_person_signs_in_and_the_application_knows_them(running: Running) -> None:
@@ -207,12 +217,8 @@ async def test_what_is_kept_of_a_profile_follows_the_connectors_policy(
 async def test_an_identity_that_is_unlinked_meanwhile_signs_nobody_in(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def gone(*_: Any, **__: Any) -> None:
-        raise NotLinked("the identity is gone")
-
     await running.browser().sign_in()
-    hub = getattr(running.sign_in.hub, "_behind", running.sign_in.hub)
-    monkeypatch.setattr(hub, "save_tokens", gone)
+    monkeypatch.setattr(running.hub_within, "save_tokens", failing(NotLinked("the identity is gone")))
     browser = running.browser()
     assert (await browser.sign_in()).status_code == 409
     assert SESSION not in browser.cookies
@@ -221,12 +227,8 @@ async def test_an_identity_that_is_unlinked_meanwhile_signs_nobody_in(
 async def test_without_its_keys_the_vault_keeps_nobody_out(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def closed(*_: Any, **__: Any) -> None:
-        raise KeyUnavailable("the key is away")
-
     await running.browser().sign_in()
-    hub = getattr(running.sign_in.hub, "_behind", running.sign_in.hub)
-    monkeypatch.setattr(hub, "save_tokens", closed)
+    monkeypatch.setattr(running.hub_within, "save_tokens", failing(KeyUnavailable("the key is away")))
     for person in (Person(), BOB):
         running.at_the_provider_sits(person)
         browser = running.browser()
@@ -248,7 +250,7 @@ async def test_who_comes_second_is_the_owner_whom_the_first_made(
     """The identity appears between the look and the link; once it is gone again at the next look."""
     first, second = running.browser(), running.browser()
     await first.sign_in()
-    hub = getattr(running.sign_in.hub, "_behind", running.sign_in.hub)
+    hub = running.hub_within
     look, looks = hub.find_identity, iter(range(9))
 
     async def find_identity(completed: Any) -> Any:
@@ -381,18 +383,14 @@ async def test_on_loopback_cookies_have_plain_names(start: Start) -> None:
 async def test_an_outage_of_the_database_or_the_provider_keeps_nobody_signed_in(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def down(*_: Any, **__: Any) -> None:
-        raise StorageError("the database is away")
-
     browser = running.browser()
     await browser.sign_in()
-    hub = getattr(running.sign_in.hub, "_behind", running.sign_in.hub)
-    monkeypatch.setattr(hub, "take_handle", down)
+    monkeypatch.setattr(running.hub_within, "take_handle", failing(StorageError("the database is away")))
     assert (await browser.get("/auth/sign-out")).headers["location"] == "/"
     assert not browser.cookies
     await browser.sign_in()
     monkeypatch.undo()
-    monkeypatch.setattr(hub, "end_session_uri", down)
+    monkeypatch.setattr(running.hub_within, "end_session_uri", failing(StorageError("the database is away")))
     assert (await browser.get("/auth/sign-out")).headers["location"] == "/"
     assert not browser.cookies
 
@@ -455,11 +453,7 @@ async def test_who_is_signed_in_belongs_to_one_request(running: Running) -> None
 async def test_an_outage_at_the_sign_in_is_a_page_that_says_so(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def down(*_: Any, **__: Any) -> None:
-        raise StorageError("the database is away")
-
-    hub = getattr(running.sign_in.hub, "_behind", running.sign_in.hub)
-    monkeypatch.setattr(hub, "begin", down)
+    monkeypatch.setattr(running.hub_within, "begin", failing(StorageError("the database is away")))
     answer = await running.browser().begin()
     assert (answer.status_code, "temporarily_unavailable" in answer.text) == (503, True)
 

@@ -16,11 +16,12 @@ from connectors_embedded import Claims, Client, MemoryStorage, Refused, Storage
 from connectors_core import ConfigurationError, Hub
 from connectors_core.errors import AccessDenied, NotLinked, StateMismatch, StorageError, TransactionConsumed
 from connectors_core.sync import Hub as SyncHub
+from connectors_core.testing.plugin import Clock
 from connectors_core.testing.provider import Provider
 from connectors_core.vault import Keyring
 from tests.browsing import Browser
 from tests.canary import Canary
-from tests.embedded.conftest import BASE, BOB, Clock, in_thread
+from tests.embedded.conftest import BASE, BOB, in_thread
 
 CALLBACK = f"{BASE}/auth/sign-in-callback"
 

@@ -23,6 +23,7 @@ from connectors_core.hub import Hub
 from connectors_core.metadata import ConnectorMetadata
 from connectors_core.oidc import OIDCConnector
 from connectors_core.storage.migrations import upgrade
+from connectors_core.testing.plugin import Clock
 from connectors_core.testing.provider import Client, Person, Provider
 from tests import browsing
 from tests.canary import Canary
@@ -52,16 +53,6 @@ class UnreachableOIDC(TestOIDC):
     id = "down-oidc"
     metadata = ConnectorMetadata(name={"en": "Downtime"})
     issuer = "https://down.test"
-
-
-class Clock:
-    """Seconds since the epoch, moved by tests alone."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Browser(browsing.Browser):

@@ -11,7 +11,8 @@ from joserfc.jwk import ECKey
 
 from connectors_core.connector import Runtime, read_config
 from connectors_core.oidc import DiscoveryCache, JwksCache
-from tests.core.oidc.op import CLIENT, ISSUER, METADATA, Clock, Provider, published
+from connectors_core.testing.plugin import Clock
+from tests.core.oidc.op import CLIENT, ISSUER, METADATA, NOW, Provider, published
 
 SECRET = "canary-secret-" + "0" * 52
 
@@ -23,7 +24,7 @@ def ec() -> ECKey:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

@@ -33,17 +33,10 @@ from connectors_core.errors import (
 )
 from connectors_core.flow import begin, complete
 from connectors_core.storage.memory import MemoryStores
+from connectors_core.testing.plugin import Clock
 
 REDIRECT_URI = "https://host.example/callback/acme"
 ISSUER = "https://as.example"
-
-
-@dataclass
-class Clock:
-    now: float = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass

@@ -55,18 +55,6 @@ class Acme(Connector):
 CONFIG = {"clientId": "id", "clientSecret": "secret-canary"}
 
 
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture(params=["memory", "sqlite"])
 async def hub(request, tmp_path, clock):
     registry = Registry()

@@ -12,12 +12,13 @@ from connectors_core.connector import Runtime
 from connectors_core.oauth2 import BearerApi
 from connectors_core.oidc import DiscoveryCache, JwksCache, OIDCConfig, OIDCConnector
 from connectors_core.profile import IdentityKey, Profile
+from connectors_core.testing.plugin import Clock
 from tests.core.oidc.op import (
     CALLBACK,
     CLIENT,
     METADATA,
+    NOW,
     Acme,
-    Clock,
     Provider,
     claims_of,
     granted,
@@ -49,7 +50,7 @@ def okp() -> OKPKey:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from joserfc.util import urlsafe_b64encode
 from connectors_core.connector import NetworkPermission
 from connectors_core.metadata import ConnectorMetadata, ServerMetadata
 from connectors_core.oidc import OIDCConnector
+from connectors_core.testing.plugin import Clock
 from connectors_core.tokens import TokenSet
 from connectors_core.transaction import Callback, Purpose, Transaction
 
@@ -67,14 +68,6 @@ def claims_of(**changes: Any) -> dict[str, Any]:
 
 def published(*keys: Any) -> dict[str, Any]:
     return {"keys": [key.as_dict(private=False) for key in keys]}
-
-
-@dataclass
-class Clock:
-    now: float = NOW
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass

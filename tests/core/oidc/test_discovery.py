@@ -17,7 +17,8 @@ from connectors_core.errors import ConnectorError, DiscoveryRejected, NotSent, P
 from connectors_core.oidc import DiscoveryCache, read_metadata
 from connectors_core.oidc.discovery import authorization_server_url, configuration_url
 from connectors_core.oidc.document_cache import DocumentCache, Fetched
-from tests.core.oidc.op import ISSUER, METADATA, Clock, Provider
+from connectors_core.testing.plugin import Clock
+from tests.core.oidc.op import ISSUER, METADATA, Provider
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 

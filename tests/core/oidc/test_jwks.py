@@ -14,7 +14,8 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from connectors_core.connector import NetworkPermission, Runtime
 from connectors_core.errors import InvalidResponse, NotSent, Step
 from connectors_core.oidc import read_key_set
-from tests.core.oidc.op import ISSUER, Clock, Provider, published
+from connectors_core.testing.plugin import Clock
+from tests.core.oidc.op import ISSUER, Provider, published
 
 URI = f"{ISSUER}/jwks"
 

@@ -15,12 +15,12 @@ from connectors_core.errors import (
 )
 from connectors_core.oidc import connector as oidc_connector
 from connectors_core.oidc import id_token
+from connectors_core.testing.plugin import Clock
 from tests.core.oidc.op import (
     ACCESS_TOKEN,
     CALLBACK,
     CODE,
     FULL,
-    Clock,
     Connect,
     Provider,
     claims_of,
