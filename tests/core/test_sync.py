@@ -170,7 +170,7 @@ def test_the_handler_that_was_there_is_called_after_the_drain():
 
 
 PROGRAM = """
-import signal, sys, time
+import asyncio, signal, sys, time
 sys.path.insert(0, {folder!r})
 from test_sync_program import Slow, sign_in
 from connectors_core import Registry, sync
@@ -185,6 +185,7 @@ sign_in(hub)
 real = Slow.refresh
 async def refresh(self, tokens, *, scopes=None):
     print("asked", flush=True)
+    await asyncio.sleep(0.5)
     return await real(self, tokens, scopes=scopes)
 Slow.refresh = refresh
 hub.access_token("slow", owner="user-1")
@@ -206,8 +207,10 @@ def test_a_process_that_is_told_to_end_keeps_what_it_asked_for(tmp_path, at_the_
         assert process.stdout.readline() == "asked\n"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == code
+    Slow.asked.clear()
     registry = Registry()
     registry.register(Slow)
     with sync.Hub(registry, database=database, keys=KEYS) as hub:
         hub.add("slow", config={"clientId": "c"}, token_storage=True)
         assert hub.access_token("slow", owner="user-1").access_token == "second"
+    assert Slow.asked == [], "what that process asked for was stored by it"
