@@ -20,6 +20,8 @@ from tests.canary import Canary
 from tests.django_project import configure
 
 BASE = "https://app.test"
+SESSION = "__Host-connectors-embedded-session"
+PROGRAM = {"Accept": "application/json"}
 BOB = Person(
     sub="bob-1", claims={"name": "Bob Example", "email": "bob@example.test", "email_verified": False}
 )

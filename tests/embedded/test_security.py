@@ -12,9 +12,8 @@ import pytest
 
 from connectors_core.testing.provider import Person, Provider
 from tests.canary import Canary
-from tests.embedded.conftest import BOB, Running, Start
+from tests.embedded.conftest import BOB, SESSION, Running, Start
 
-SESSION = "__Host-connectors-embedded-session"
 TRANSACTION = "__Host-connectors-embedded-transaction"
 CALLBACK = "/auth/sign-in-callback"
 
