@@ -7,6 +7,7 @@ import base64
 import json
 import logging
 import os
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -54,13 +55,20 @@ def few_keys(monkeypatch: pytest.MonkeyPatch, canary: Canary) -> None:
     monkeypatch.setattr(signing_key, "new_signing_key", one)
 
 
+@pytest.fixture(scope="module")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with both schemas: making one takes longer than the tests."""
+    file = tmp_path_factory.mktemp("empty") / "host.db"
+    upgrade(f"sqlite:///{file}")
+    upgrade(f"sqlite:///{file}", own_migrations())
+    return file
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
-        here = f"sqlite:///{tmp_path}/host.db"
-        upgrade(here)
-        upgrade(here, own_migrations())
-        return here
+        shutil.copy(request.getfixturevalue("empty_file"), tmp_path)
+        return f"sqlite:///{tmp_path}/host.db"
     url: str = request.getfixturevalue("postgresql")
     database = open_database(url)
     for table in ("host_signing_keys", "connectors_connector_secrets", "connectors_vault_keys"):
