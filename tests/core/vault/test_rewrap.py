@@ -283,7 +283,7 @@ async def test_revocations_and_connector_secrets_move_too(database: OpenDatabase
     await rewrap(setting.rows, setting.keys, to="k2", page=2)
     assert await setting.rows.kids() == {"k2": 4}
     only_new = setting.vault(Keyring({"k2": NEW}))
-    opened = await ConnectorSecrets(database, only_new).open(TENANT, "acme", urls=bytes(32))
+    opened = await ConnectorSecrets(database, only_new).open(TENANT, "acme", urls=bytes(32), now=NOW)
     assert opened == {"client_secret": "obviously-fake"}
     assert (await verify(setting.rows, Keyring({"k2": NEW}), kid="k2")).done == 4
 
