@@ -90,7 +90,7 @@ PARAMETERS = {"tenant": "default", "group": "reads", "kind": "tokens"}
 
 def opened(row: Sequence[Any]) -> object:
     """The token set of a row of ``sql.LINKED``, as short as it can be written."""
-    _, _, tenant, identity, owner, _, secret, kind, connector, target, issuer, _, urls, *rest = row
+    _, _, _, tenant, identity, owner, _, secret, kind, connector, target, issuer, _, urls, *rest = row
     kid, wrapped, payload = rest[-3:]
     texts = (tenant, owner, identity, connector, target, issuer)
     parts = [*map(str.encode, texts), urls, secret.encode(), kind.encode()]

@@ -135,14 +135,18 @@ class _Pool:
         if self._reads is not None and not self._reads.closed:
             return self._reads
         now = asyncio.get_running_loop().time()
-        if now >= self._open_reads_at:
+        if now >= self._open_reads_at and (self._opening is None or self._opening.done()):
             self._open_reads_at = now + REST
             self._opening = self._task(self._open_reads())
         return None
 
     async def _open_reads(self) -> None:
         with suppress(StorageError):
-            self._reads = Reads(await self._connect())
+            connection = await self._connect()
+            try:
+                self._reads = Reads(connection)
+            except psycopg.Error:  # libpq is older than its pipeline mode
+                await connection.close()
 
     async def work(self, work: Callable[[Connection], Awaitable[T]], *, finished: bool) -> T:
         """Do it on a connection; where it is to be ``finished``, also for a caller that is cancelled."""

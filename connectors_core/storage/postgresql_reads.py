@@ -7,8 +7,10 @@ is its waiting: here the event loop watches the connection all the time, and nob
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any
 
 import psycopg
@@ -18,6 +20,9 @@ from psycopg.pq import ExecStatus, Format
 from ..errors import StorageError
 from ..stores import Parameters, Row
 from .placeholders import numbered
+
+PATIENCE = 30.0
+"""Seconds in which the server answers somebody, or whoever waits is sent elsewhere."""
 
 
 class ReadFailed(StorageError):
@@ -40,40 +45,46 @@ class Reads:
         self._asked: deque[asyncio.Future[Any]] = deque()
         self._answer: Any = None
         self._ended = False
+        self._process = os.getpid()
         self._socket = self._server.socket
         self.closed = False
         self._server.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._receive)
+        self._timer = self._loop.call_later(PATIENCE, self._look, None)
 
     async def read(self, sql: str, parameters: Parameters) -> list[Row]:
         """Return the rows. Raises ReadFailed, also for parameters that are not texts."""
         statement, names = numbered(sql)
         try:
             texts = [parameters[name].encode(self._encoding) for name in names]
-        except (AttributeError, UnicodeError):
+        except (AttributeError, KeyError, UnicodeError):
             raise ReadFailed("not a text that the server can read") from None
         if any(b"\0" in text for text in texts):
             raise ReadFailed("libpq's texts end at a null character")
         if self.closed:
             raise ReadFailed("the connection is closed")
-        asked: asyncio.Future[Any] = self._loop.create_future()
+        asked: asyncio.Future[list[Row]] = self._loop.create_future()
+        self._asked.append(asked)  # first: what libpq has queued and nobody waits for would shift the answers
         try:
             self._send(sql, statement, texts)
         except psycopg.Error:
             self.close()
-            raise ReadFailed("the connection was lost") from None
-        self._asked.append(asked)
-        answer = await asked
-        self._values.set_pgresult(answer, format=Format.BINARY)
-        return self._values.load_rows(0, answer.ntuples, tuple)
+        except BaseException:
+            asked.cancel()
+            self.close()
+            raise
+        return await asked
 
     def close(self) -> None:
         """Whoever waits for an answer gets ReadFailed."""
-        if self.closed:
+        if self.closed or os.getpid() != self._process:  # after a fork the parent's loop watches on
             return
         self.closed = True
-        with suppress(RuntimeError):  # the loop is closed
+        self._timer.cancel()
+        # The loop is closed; or libpq has closed the socket, which epoll says where two things are watched.
+        with suppress(RuntimeError, OSError):
             self._loop.remove_reader(self._socket)
+        with suppress(RuntimeError, OSError):
             self._loop.remove_writer(self._socket)
         self._server.finish()
         for asked in self._asked:
@@ -84,7 +95,8 @@ class Reads:
     def _send(self, sql: str, statement: bytes, texts: list[bytes]) -> None:
         name = self._prepared.get(sql)
         if name is None:
-            name = self._prepared[sql] = b"read_%d" % len(self._prepared)
+            # Of what it says: a proxy may hand us a connection on which others have prepared statements.
+            name = self._prepared[sql] = b"read_" + sha256(statement).hexdigest().encode()[:32]
             self._server.send_prepare(name, statement)
         self._server.send_query_prepared(name, texts, result_format=Format.BINARY)
         self._server.pipeline_sync()
@@ -97,6 +109,8 @@ class Reads:
                 self._loop.remove_writer(self._socket)
         except psycopg.Error:
             self.close()
+        else:
+            self._receive()  # where not all could be sent, libpq has read, and the socket may be empty
 
     def _receive(self) -> None:
         try:
@@ -113,13 +127,30 @@ class Reads:
             if ended:  # libpq knows of no statement any more: the connection is gone
                 self.close()
             return
-        if result.status != ExecStatus.PIPELINE_SYNC:
+        if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             self._answer = result
             return
         answer, self._answer = self._answer, None
-        if answer is None or answer.status != ExecStatus.TUPLES_OK:
+        if (
+            result.status != ExecStatus.PIPELINE_SYNC
+            or answer is None
+            or answer.status != ExecStatus.TUPLES_OK
+        ):
             self.close()
             return
         asked = self._asked.popleft()
-        if not asked.done():
-            asked.set_result(answer)
+        if asked.done():
+            return
+        try:  # now, because psycopg asks the connection for its encoding
+            self._values.set_pgresult(answer, format=Format.BINARY)
+            asked.set_result(self._values.load_rows(0, answer.ntuples, tuple))
+        except Exception:
+            asked.set_exception(ReadFailed("an answer that Python has no value for"))
+
+    def _look(self, oldest: asyncio.Future[list[Row]] | None) -> None:
+        """Give up on a server that has not answered the same caller twice."""
+        asked = self._asked[0] if self._asked else None
+        if asked is not None and asked is oldest:
+            self.close()
+        elif not self.closed:
+            self._timer = self._loop.call_later(PATIENCE, self._look, asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 
+from ..errors import StorageError
 from ..grants import (
     GrantRef,
     GrantState,
@@ -32,16 +33,21 @@ def sealed_row(row: Row) -> SealedRow:
     )
 
 
-def linked_row(row: Row) -> LinkedRow:
-    """A row of ``sql.LINKED``'s columns."""
-    connector, target, tenant, identity, owner, _, secret_id = row[:7]
+def linked_row(row: Row, *, tenant: str, owner: str, group: str) -> LinkedRow:
+    """A row of ``sql.LINKED``'s columns, if it is of that owner's. Raises StorageError.
+
+    Statements share a connection: an answer to another's question would be another person's tokens.
+    """
+    found, connector, target, of_tenant, identity, of_owner, _, secret_id = row[:8]
+    if (of_tenant, of_owner, found) != (tenant, owner, group):
+        raise StorageError("the database gave an answer to another question")
     return LinkedRow(
         tenant=tenant,
         owner=owner,
         identity=identity,
         connector=connector,
         target=target,
-        kept=None if secret_id is None else sealed_row(row[2:]),
+        kept=None if secret_id is None else sealed_row(row[3:]),
     )
 
 

@@ -166,7 +166,8 @@ class SqlSealedRows:
     async def linked(self, tenant: str, owner: str, *, group: str, kind: str) -> Sequence[LinkedRow]:
         """The identities of an owner in a group, oldest first, each with what is kept for it."""
         whose = {"tenant": tenant, "owner": owner, "group": group, "kind": kind}
-        return [linked_row(row) for row in await self._database.read(sql.LINKED, whose)]
+        rows = await self._database.read(sql.LINKED, whose)
+        return [linked_row(row, tenant=tenant, owner=owner, group=group) for row in rows]
 
     async def due(
         self,

@@ -53,7 +53,7 @@ DUE = f"""
      ORDER BY s.expires_at LIMIT :most
 """
 LINKED = f"""
-    SELECT i.connector, i.target, {_ROW}
+    SELECT i.identity_group, i.connector, i.target, {_ROW}
       FROM connectors_identities i LEFT JOIN connectors_secrets s
            ON s.tenant = i.tenant AND s.identity = i.id AND s.kind = :kind
      WHERE i.tenant = :tenant AND i.owner = :owner AND i.identity_group = :group

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
@@ -296,6 +299,11 @@ class Relay:
         self._server = f"{server.partition('host=')[2]}/.s.PGSQL.5432"
         self._ended: set[asyncio.Task[None]] = set()
         self.instead: Callable[[bytes], bytes] | None = None
+        self._clients: list[asyncio.StreamWriter] = []
+
+    def hang_up(self) -> None:
+        for client in self._clients:
+            client.transport.abort()
 
     async def __aenter__(self) -> str:
         self._listening = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -308,6 +316,7 @@ class Relay:
             await asyncio.wait(self._ended)
 
     async def _connected(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        self._clients.append(to_client)
         server, to_server = await asyncio.open_unix_connection(self._server)
         for reads, writes, said in ((client, to_server, False), (server, to_client, True)):
             task = asyncio.create_task(self._relay(reads, writes, said=said))
@@ -358,3 +367,97 @@ async def test_an_answer_is_not_given_twice(postgres_url: str) -> None:
         with pytest.raises(ReadFailed):
             await reads.read("SELECT :text::text", {"text": "bob"})
         await database.aclose()
+
+
+async def test_a_loss_while_something_is_still_to_be_sent_leaves_nobody_waiting(postgres_url: str) -> None:
+    relay = Relay(postgres_url)
+    async with relay as url:
+        database = PostgresDatabase(url)
+        reads = await opened(database)
+        large = asyncio.create_task(reads.read("SELECT length(:text)", {"text": "x" * 20_000_000}))
+        small = asyncio.create_task(reads.read(PID, {}))
+        await asyncio.sleep(0)
+        assert reads._server.flush()  # the event loop watches for both, and libpq closes the socket itself
+        relay.hang_up()
+        for waiting in (large, small):
+            with pytest.raises(ReadFailed):
+                await asyncio.wait_for(waiting, 5)
+        await database.aclose()
+
+
+async def test_an_answer_is_read_even_when_the_next_statement_ends_the_connection(postgres_url: str) -> None:
+    database = PostgresDatabase(postgres_url + "&client_encoding=latin1")
+    reads = await opened(database)
+    good = asyncio.create_task(reads.read("SELECT :text::text", {"text": "Ã©"}))
+    bad = asyncio.create_task(reads.read("SELECT 1 / CAST(:by AS INTEGER)", {"by": "0"}))
+    await asyncio.sleep(0)
+    with socket.socket(fileno=os.dup(reads._socket)) as server:
+        select.select([server], [], [], 5)
+        while b"22012" not in server.recv(65_536, socket.MSG_PEEK):
+            pass  # both answers are to be there when the loop looks
+    with pytest.raises(ReadFailed):
+        await bad
+    assert await good == [("Ã©",)]
+    await database.aclose()
+
+
+async def test_whoever_waits_behind_a_lock_is_sent_elsewhere_in_the_end(
+    database: PostgresDatabase, reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = asyncio.create_task(reads.read("SELECT pg_sleep(30)", {}))
+    await asyncio.sleep(0)
+    reads._look(None)  # as its timer does
+    assert not reads.closed
+    reads._look(reads._asked[0])
+    with pytest.raises(ReadFailed):
+        await waiting
+    assert reads.closed
+
+
+async def test_a_server_that_answers_is_not_given_up(reads: Reads) -> None:
+    slow = asyncio.create_task(reads.read("SELECT 1 FROM pg_sleep(0.05)", {}))
+    await asyncio.sleep(0)
+    reads._look(None)
+    (before,) = reads._asked
+    assert await slow == [(1,)]
+    under_way = asyncio.create_task(reads.read("SELECT 2 FROM pg_sleep(0.05)", {}))
+    await asyncio.sleep(0)
+    reads._look(before)
+    assert await under_way == [(2,)]
+
+
+async def test_one_is_opened_at_a_time(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "REST", 0.0)
+    database = PostgresDatabase(postgres_url)
+    pool = await database._pool()
+    connect, begun, go = pool._connect, 0, asyncio.Event()
+
+    async def slow() -> Any:
+        nonlocal begun
+        begun += 1
+        await go.wait()
+        return await connect()
+
+    monkeypatch.setattr(pool, "_connect", slow)
+    for _ in range(3):
+        assert pool.reads() is None
+        await asyncio.sleep(0)
+    go.set()
+    assert await opened(database)
+    assert begun == 1
+    await database.aclose()
+
+
+@pytest.mark.parametrize(
+    "sql", ["COPY (SELECT 1) TO STDOUT", "LISTEN nobody", "SELECT 'infinity'::timestamptz"]
+)
+async def test_what_is_no_answer_of_rows_fails_there_and_holds_up_nobody(reads: Reads, sql: str) -> None:
+    with pytest.raises(ReadFailed):
+        await asyncio.wait_for(reads.read(sql, {}), 5)
+
+
+async def test_a_parameter_that_is_missing_is_a_storage_error(
+    database: PostgresDatabase, reads: Reads
+) -> None:
+    with pytest.raises(StorageError):
+        await database.read(ECHO, {})

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from connectors_core.errors import StorageError
 from connectors_core.grants import InactiveReason, LinkedRow, SealedRowStore
 from connectors_core.storage.database import OpenDatabase
 from connectors_core.storage.postgresql import PostgresDatabase
+from connectors_core.stores import Parameters, Row
 from connectors_core.testing.sealed_rows import KIND, NOW, Change, SealedRowStoreConformance, ref, row
 from connectors_core.vault.rows import SqlSealedRows
 
@@ -122,6 +124,28 @@ async def test_an_owners_identities_of_a_group_come_with_what_is_kept_for_them(
         ),
     ]
     assert await rows.linked("default", "nobody", group="acme-main", kind=KIND) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"tenant": "another"}, {"owner": "user:43"}, {"group": "other"}],
+    ids=lambda other: next(iter(other)),
+)
+async def test_an_answer_to_another_question_gives_nobody_another_persons_tokens(
+    database: OpenDatabase, link: Change, monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
+) -> None:
+    rows = SqlSealedRows(database)
+    await link(ref())
+    assert await rows.add(row())
+    read = database.read
+
+    async def shifted(sql: str, parameters: Parameters) -> list[Row]:
+        return await read(sql, {"tenant": "default", "owner": "user:42", "group": "acme-main", "kind": KIND})
+
+    monkeypatch.setattr(database, "read", shifted)
+    asked = {"tenant": "default", "owner": "user:42", "group": "acme-main", **other}
+    with pytest.raises(StorageError, match="another question"):
+        await rows.linked(asked["tenant"], asked["owner"], group=asked["group"], kind=KIND)
 
 
 @pytest.mark.parametrize(
