@@ -9,7 +9,7 @@ import sys
 import pytest
 
 PROGRAM = """
-import os, sys
+import os, signal, sys
 from connectors_core import Registry
 from connectors_core.errors import StorageError
 from connectors_core.sync import Hub
@@ -18,6 +18,7 @@ hub = Hub(Registry()).open()
 hub.drain_on_sigterm()
 child = os.fork()
 if child == 0:
+    signal.alarm(20)  # what would wait for ever in the child ends
     token, linked = (lambda: hub.access_token("acme", owner="user-1")), (lambda: hub.identities("user-1"))
     for call in (token, linked, hub.refresher):
         try:
