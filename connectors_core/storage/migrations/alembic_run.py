@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,16 @@ def upgrade_postgresql(url: str, location: Location) -> None:
         raise _refused(error, location, postgresql.said) from None
 
 
+_one_at_a_time = threading.Lock()
+"""Alembic's ``op`` and ``context`` are the process's: two upgrades would write into each other's database."""
+
+
 def _upgrade(connection: Connection, location: Location) -> None:
+    with _one_at_a_time:
+        _upgraded(connection, location)
+
+
+def _upgraded(connection: Connection, location: Location) -> None:
     context = MigrationContext.configure(connection, opts={"version_table": location.version_table})
     refuse_newer(context.get_current_revision(), location)
     config = Config()

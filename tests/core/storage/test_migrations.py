@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
@@ -270,3 +271,15 @@ def test_the_function_upgrade_is_not_hidden_by_a_module_of_its_name(tmp_path: Pa
     """A submodule becomes an attribute of its package when it is first imported."""
     migrations.upgrade(f"sqlite:///{tmp_path}/twice.db")
     migrations.upgrade(f"sqlite:///{tmp_path}/twice.db")
+
+
+async def test_databases_that_open_at_once_have_each_its_own_schema(tmp_path: Path) -> None:
+    async def opened(number: int) -> bool:
+        database = open_database(f"sqlite:///{tmp_path}/{number}.db")
+        try:
+            await prepare(database)
+            return await database.has_table("connectors_identities")
+        finally:
+            await database.aclose()
+
+    assert await asyncio.gather(*map(opened, range(4))) == [True] * 4
