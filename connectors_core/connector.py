@@ -336,12 +336,16 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshFailure:
-    """Why a refresh failed. ``retry_after`` is in seconds; ``error`` is a code fit to be shown."""
+    """Why a refresh failed. ``retry_after`` is in seconds; ``error`` is a code fit to be shown.
+
+    ``message`` is what the operator is told of a request that could not be made.
+    """
 
     kind: FailureKind
     reason: InactiveReason | None = None
     retry_after: float | None = None
     error: str = ""
+    message: str = ""
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from math import isnan
 
 from ..connector import Connector, Refreshes
 from ..errors import (
@@ -38,6 +39,9 @@ MOST_TOO_SHORT = 4096
 
 YOUNG = 30.0
 """Seconds after a refresh in which an API's refusal does not bring about another."""
+
+BRIEFLY = 1.0
+"""Seconds that a call with a living token waits for another at least; else half of what it can spare."""
 
 PASSING = (TemporarilyUnavailable, ConnectorMisconfigured, StorageError, VaultError)
 """Failures that say nothing of the grant: a token that still lives is served."""
@@ -96,6 +100,8 @@ class Access:
         only the person can help; TemporarilyUnavailable after ``timing.patience`` seconds;
         TokenLivesTooShort; ConnectorMisconfigured; StorageError, VaultError.
         """
+        if isnan(min_ttl):
+            raise ValueError("min_ttl is not a number")
         stored, needed = opened or await opened_of(held), frozenset(scopes)
 
         def judge() -> Freshness:
@@ -130,6 +136,11 @@ class Access:
                     judged is Freshness.DUE and self._held_back(held, stored.state)
                 ):
                     return self._serve(held, stored)
+                if judged is Freshness.DUE and stored.state.expires_at is not None:
+                    spare = stored.state.expires_at - self._around.clock() - min_ttl
+                    came = await self._flights.comes(flight, within=max(BRIEFLY, spare / 2))
+                    if not came and judge() is not Freshness.UNFIT:
+                        return self._serve(held, stored)
                 renewed = await self._flights.answer(flight, give_up_at)
             except PASSING:
                 if judge() is Freshness.UNFIT:

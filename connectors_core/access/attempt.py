@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ..connector import FailureKind, PreparesRefresh, Refreshes, RefreshFailure
 from ..errors import ReauthorizationRequired, Step, TokenEndpointError, TransportError
@@ -18,6 +19,8 @@ from .held import Held
 from .lease_keeper import LeaseKeeper
 from .rotation import Rotation
 from .saving import Saving
+
+T = TypeVar("T")
 
 SECOND_LOOK = 1.0
 """Seconds given after the limit for an answer that a paused process has not looked at yet."""
@@ -45,7 +48,7 @@ class Attempt:
         connector = self.held.connector
         try:
             if isinstance(connector, PreparesRefresh):
-                await connector.prepare_refresh()
+                await self._within_limit(connector.prepare_refresh())
         except Exception as error:
             await self._failed(classify_preparation_error(error))
             return None
@@ -88,7 +91,7 @@ class Attempt:
                 raise
         return await self._within_limit(connector.refresh(tokens))
 
-    async def _within_limit(self, asking: Awaitable[TokenSet]) -> TokenSet:
+    async def _within_limit(self, asking: Awaitable[T]) -> T:
         """The sender keeps its own deadline; this one is for connectors that do not go through it."""
         task = asyncio.ensure_future(asking)
         try:
@@ -129,7 +132,7 @@ class Attempt:
             raise ReauthorizationRequired(reason.value)
         around.tell("token.refresh_failed", held, kind=failure.kind.value, error=failure.error)
         if failure.kind in (FailureKind.MISCONFIGURED, FailureKind.REFUSED):
-            raise misconfigured_by(failure.error, held)
+            raise misconfigured_by(failure.error, failure.message, held)
 
     def _delay(self, failure: RefreshFailure) -> float:
         around = self.around

@@ -28,6 +28,7 @@ class Breaker:
     timing: Timing
     draw: Callable[[], float]
     misconfigured: str = ""
+    message: str = ""
     open_until: float = 0.0
     _opened: int = 0
     _asked: bool = False
@@ -71,7 +72,7 @@ class Breaker:
         if not certain and not self._opened and len(self._failing) < DIFFERENT:
             return
         if certain or failure.kind is FailureKind.REFUSED:
-            self.misconfigured = failure.error
+            self.misconfigured, self.message = failure.error, failure.message
             wait = self.timing.misconfigured
         else:
             self.misconfigured = ""

@@ -45,7 +45,7 @@ def classify_refresh_error(error: Exception, connector: Connector) -> RefreshFai
     if isinstance(error, TokenEndpointError):
         return _refusal(error)
     if isinstance(error, AddressRefused | ConnectorMisconfigured | ConfigurationError):
-        return RefreshFailure(kind=FailureKind.MISCONFIGURED, error=error.code)
+        return RefreshFailure(kind=FailureKind.MISCONFIGURED, error=error.code, message=str(error))
     if isinstance(error, NotSent):
         return RefreshFailure(kind=FailureKind.NOT_PROCESSED, error=error.code)
     if isinstance(error, IdTokenRejected) and error.claim in OF_THE_IDENTITY:
@@ -59,11 +59,11 @@ def classify_refresh_error(error: Exception, connector: Connector) -> RefreshFai
 
 def classify_preparation_error(error: Exception) -> RefreshFailure:
     """Say what an error before the request means: the refresh token did not leave."""
-    kind = FailureKind.NOT_PROCESSED
+    kind, message = FailureKind.NOT_PROCESSED, ""
     if isinstance(error, AddressRefused | ConnectorMisconfigured | ConfigurationError):
-        kind = FailureKind.MISCONFIGURED
+        kind, message = FailureKind.MISCONFIGURED, str(error)
     retry_after = error.retry_after if isinstance(error, ProviderUnavailable) else None
-    return RefreshFailure(kind=kind, retry_after=retry_after, error=code_of(error))
+    return RefreshFailure(kind=kind, retry_after=retry_after, error=code_of(error), message=message)
 
 
 def code_of(error: Exception) -> str:

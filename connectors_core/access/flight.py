@@ -57,9 +57,9 @@ def is_other(state: GrantState, than: GrantState) -> bool:
     return state.secret_id != than.secret_id or state.generation > than.generation
 
 
-def misconfigured_by(error: str, held: Held) -> ConnectorMisconfigured:
-    """What is raised where the token endpoint refuses the client with the code ``error``."""
-    refused = ConnectorMisconfigured(f"the token endpoint answered {error}", step=Step.REFRESH)
+def misconfigured_by(error: str, message: str, held: Held) -> ConnectorMisconfigured:
+    """What is raised where the token endpoint answered ``error``, or cannot be asked."""
+    refused = ConnectorMisconfigured(message or f"the token endpoint answered {error}", step=Step.REFRESH)
     refused.connector = held.connector.connector_id
     return refused
 

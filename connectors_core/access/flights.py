@@ -51,6 +51,12 @@ class Flights:
         flight.until = max(flight.until, until)
         return flight
 
+    async def comes(self, flight: Flight, *, within: float) -> bool:
+        """Whether there is an answer, or a failure, ``within`` so many seconds."""
+        if not flight.answer.done():
+            await asyncio.wait([flight.answer], timeout=within)
+        return flight.answer.done()
+
     async def answer(self, flight: Flight, give_up_at: float) -> StoredGrant:
         """What ``refresh`` returns or raises; TemporarilyUnavailable at ``give_up_at``."""
         if not flight.answer.done():

@@ -38,7 +38,7 @@ async def refresh(flight: Flight, breaker: Breaker, around: Surroundings) -> Sto
         free_at = rotation.free_at(state, now, timing)
         rest = breaker.wait(around.uptime())
         if rest and breaker.misconfigured:
-            raise misconfigured_by(breaker.misconfigured, held)
+            raise misconfigured_by(breaker.misconfigured, breaker.message, held)
         if (wait := max(free_at - now, rest)) > 0:
             await _wait(flight, wait, around)
             continue
