@@ -48,14 +48,20 @@ class BackgroundLoop:
         self._thread.start()
         weakref.finalize(self, _abandon, self._loop, self._process).atexit = False
 
-    def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, _within: float | None = None, **options: Any
+    ) -> Any:
         """Call ``function`` in the loop, wait for what it returns where that is to be awaited.
+
+        At most ``_within`` seconds: TimeoutError then, as where something keeps the loop from running.
 
         A caller that is interrupted stops waiting. Raises StorageError in a forked child and in the
         loop's own thread, where it would wait for ever.
         """
         if os.getpid() != self._process:
             raise StorageError("the hub was opened before a fork: open one in each process")
+        if self._loop.is_closed():
+            raise StorageError("the hub was closed; make another")
         if threading.current_thread() is self._thread:
             raise StorageError("the synchronous hub cannot be called from its own loop")
 
@@ -65,7 +71,7 @@ class BackgroundLoop:
 
         future = asyncio.run_coroutine_threadsafe(called(), self._loop)
         try:
-            return future.result()
+            return future.result(_within)
         except BaseException:
             future.cancel()
             raise
@@ -147,7 +153,10 @@ class Hub(Face):
 
     def drain(self, timeout: float = DRAIN) -> bool:
         """Begin no refresh any more and wait for those under way; False where some did not end."""
-        return bool(self._loop.call(self._behind.drain, timeout))
+        try:
+            return bool(self._loop.call(self._behind.drain, timeout, _within=timeout + 1.0))
+        except TimeoutError:
+            return False
 
     def drain_on_sigterm(self) -> None:
         """Drain when the process is told to end, and then do what SIGTERM did before this call.

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AnyUrl, BaseModel
 
 from ..connector import Connector, Revokes
-from ..errors import ConnectorError, ConnectorMisconfigured, TokenEndpointError
+from ..errors import ConnectorError, ConnectorMisconfigured, StorageError, TokenEndpointError
 from ..events import Event
 from ..grants import GrantRef, GrantState, LinkedRow, TokenStore
 from ..hookspecs import DISCARD
@@ -82,6 +82,7 @@ class Keeping:
         self._others, self._databases = others, databases or AsyncExitStack()
         self._open = [*([own] if own else []), *others.values()]
         self._timers: list[asyncio.Task[None]] = []
+        self._loop = asyncio.get_running_loop()
 
     def stores(self) -> Sequence[TokenStore]:
         """Those of the hub itself: its own, and the vaults that plugins name."""
@@ -93,7 +94,15 @@ class Keeping:
         return self._choice(identity) is not DISCARD
 
     async def linked(self, tenant: str, owner: str, group: str) -> Sequence[LinkedRow]:
-        """An owner's identities of a group, with what the vault keeps for each, where it lies beside them."""
+        """An owner's identities of a group, with what the vault keeps for each, where it lies beside them.
+
+        Raises StorageError, also in another event loop than the hub's: nothing could be refreshed there.
+        """
+        if asyncio.get_running_loop() is not self._loop:
+            raise StorageError(
+                "the hub belongs to the event loop that opened it: call it there, "
+                "or use connectors_core.sync.Hub, which any thread may call"
+            )
         if self._beside is not None:
             return await self._beside.linked(tenant, owner, group=group, kind=TOKENS)
         return [

@@ -116,6 +116,31 @@ def test_closing_twice_is_closing_once(tmp_path):
     hub.close()
 
 
+def test_a_closed_hub_says_so():
+    opened = sync.Hub(Registry()).open()
+    opened.close()
+    with pytest.raises(StorageError, match="closed"):
+        opened.access_token("acme", owner="user-1")
+
+
+def test_a_loop_that_does_not_run_keeps_drain_no_longer_than_asked():
+    blocked, go = threading.Event(), threading.Event()
+
+    def block():
+        blocked.set()
+        go.wait(30)
+
+    with sync.Hub(Registry()) as opened:
+        thread = threading.Thread(target=opened._loop.call, args=(block,))
+        thread.start()
+        blocked.wait()
+        begun = time.monotonic()
+        assert not opened.drain(0.1)
+        assert time.monotonic() - begun < 10
+        go.set()
+        thread.join()
+
+
 def test_its_own_loop_cannot_wait_for_itself(hub):
     async def inside():
         return hub.connectors()

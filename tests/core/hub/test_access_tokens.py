@@ -262,3 +262,9 @@ async def test_what_is_used_is_renewed_ahead(registry, provider, clock, database
         assert await refresher.round() == 0
         clock.advance(2 * 86400)
         assert await refresher.round() == 0, "it has not been used for long"
+
+
+async def test_another_event_loop_is_told_which_one_to_call_in(hub, provider):
+    await sign_in(hub, provider)
+    with pytest.raises(StorageError, match="event loop"):
+        await asyncio.to_thread(asyncio.run, hub.access_token("acme-sso", owner="user-1"))
