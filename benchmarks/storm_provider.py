@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors_core.testing.provider import Fault, Provider, Request, Response
@@ -56,11 +58,12 @@ SCENARIOS = {
 
 @dataclass
 class Use:
-    """One refresh request: who sent which token, and whether an answer may have arrived."""
+    """One refresh request: who sent which token, whether it was looked at, and the answer cut off."""
 
     token: str
     worker: int
-    lost: bool = False
+    processed: bool = False
+    cut: bool = False
 
 
 class StormProvider(Provider):
@@ -72,7 +75,6 @@ class StormProvider(Provider):
         self.scenario, self.draw = scenario, draw
         self.uses: list[Use] = []
         self.hit_next = False
-        self.hits: list[tuple[int, float]] = []
         self.outage_until = 0.0
         self.in_flight = self.most_in_flight = 0
         self.asked_in_outage = 0
@@ -106,12 +108,14 @@ class StormProvider(Provider):
             (scenario.reset, broken(Fault.RESET)),
         ):
             if chance < share:
+                use.cut = answer.fault is not None
                 return answer
             chance -= share
+        use.processed = True
         response = await super().handle(request)
         await asyncio.sleep(pause / 2)
         if self.draw.random() < scenario.lost:
-            use.lost = True
+            use.cut = True
             return broken(Fault.RESET)
         return response
 
@@ -133,11 +137,27 @@ class StormProvider(Provider):
         )
         return grant, tokens
 
-    def avoidable(self, killed: set[int]) -> bool:
-        """Whether a token was used again although its first use was answered to a process that lived on."""
+    def serves(self, refresh_token: str | None) -> bool:
+        """Whether the next refresh by that token would be answered with another set."""
+        entry = self.ledger.refresh_tokens.get(refresh_token or "")
+        if entry is None or entry.grant.revoked:
+            return False
+        policy, _, seconds = self.rotation.partition(":")
+        return entry.used_at is None or (policy == "grace" and time.time() - entry.used_at <= float(seconds))
+
+    def avoidable(self, *, killed: set[int], lost: Mapping[int, int]) -> bool:
+        """Whether a token was used again although its first use was answered to who got the answer.
+
+        Excused are the last request of a process that was killed, an answer that was cut off, and a
+        process that says by ``lost`` that it missed more answers than were cut off.
+        """
+        last = {use.worker: use for use in self.uses}
+        cut = Counter(use.worker for use in self.uses if use.cut)
         first: dict[str, Use] = {}
         for use in self.uses:
-            before = first.setdefault(use.token, use)
-            if before is not use and before.worker not in killed and not before.lost:
+            before = first.setdefault(use.token, use) if use.processed else use
+            if before is use or before.cut or lost.get(before.worker, 0) > cut[before.worker]:
+                continue
+            if before.worker not in killed or last[before.worker] is not before:
                 return True
         return False

@@ -153,7 +153,7 @@ async def work(url: str) -> None:
         await asyncio.gather(
             *(_caller(access, held, tally, until, run["min_ttl"]) for _ in range(run["callers"]))
         )
-        seen = {"sent": sender.requests_sent, "unknown": len(unknown)}
+        seen = {"worker": os.getpid(), "sent": sender.requests_sent, "unknown": len(unknown)}
         print(json.dumps({**tally.__dict__, **seen}), flush=True)
     await access.drain(5)
     await sender.aclose()
@@ -179,7 +179,7 @@ async def _caller(access: Access, held: Held, tally: Tally, until: float, min_tt
             tally.failed[name] = tally.failed.get(name, 0) + 1
         else:
             tally.longest = max(tally.longest, time.monotonic() - begun)
-            late = -1.0 if token.expires_at is None else time.time() - token.expires_at
+            late = -1.0 if token.expires_at is None else time.time() - (token.expires_at - min_ttl)
             tally.expired += late >= 0
             tally.latest = max(tally.latest, late)
         if time.monotonic() >= until:
