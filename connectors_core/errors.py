@@ -461,13 +461,13 @@ class ReauthorizationRequired(GrantError):
 
 
 class TemporarilyUnavailable(GrantError):
-    """The provider cannot be reached now; ``retry_after`` is in seconds."""
+    """The provider cannot be asked now, or has not answered; ``retry_after`` is in seconds."""
 
     code = "temporarily_unavailable"
 
     def __init__(self, *, retry_after: float) -> None:
         self.retry_after = retry_after
-        super().__init__(f"the provider cannot be reached; try again in {retry_after:.0f} s")
+        super().__init__(f"the provider cannot be asked now; try again in {retry_after:.0f} s")
 
 
 class VaultError(ConnectorError):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..access.held import Held
-from ..errors import IdentityAmbiguous, NotFound, NotLinked, StorageError
+from ..errors import ConnectorError, IdentityAmbiguous, NotFound, NotLinked, StorageError
 from ..grants import GrantState, StoredGrant, TokenStore
 from .entry import ConnectorEntry
 
@@ -47,7 +47,11 @@ class AccessFace:
         TokenLivesTooShort, ConnectorMisconfigured, StorageError, VaultError.
         """
         held, opened = await self._held(target, owner, connector, identity)
-        return await self._access.token(held, opened, scopes=_listed(scopes), min_ttl=min_ttl)
+        try:
+            return await self._access.token(held, opened, scopes=_listed(scopes), min_ttl=min_ttl)
+        except ConnectorError as error:
+            error.connector = held.connector.connector_id
+            raise
 
     def client(
         self,
@@ -70,10 +74,15 @@ class AccessFace:
 
         async def token(*, newer_than: AccessToken | None = None) -> tuple[AccessToken, Connector]:
             held, opened = await self._held(target, owner, connector, identity)
-            if newer_than is None or newer_than.identity != held.identity:
-                return await self._access.token(held, opened, scopes=wanted, min_ttl=min_ttl), held.connector
-            renewed = await self._access.renewed(held, newer_than, scopes=wanted, min_ttl=min_ttl)
-            return renewed, held.connector
+            try:
+                if newer_than is None or newer_than.identity != held.identity:
+                    found = await self._access.token(held, opened, scopes=wanted, min_ttl=min_ttl)
+                else:
+                    found = await self._access.renewed(held, newer_than, scopes=wanted, min_ttl=min_ttl)
+            except ConnectorError as error:
+                error.connector = held.connector.connector_id
+                raise
+            return found, held.connector
 
         return ApiClient(token)
 
@@ -82,9 +91,7 @@ class AccessFace:
     ) -> tuple[Held, StoredGrant | None]:
         """The grant that is asked for; opened, where it lies beside the identities and came with them."""
         entry = self._entry_of(target, connector)
-        keeping = self._shared.keeping
-        if keeping is None:
-            raise StorageError("the hub is not open: use it in `async with`")
+        keeping = self._shared.kept()
         theirs = await keeping.linked(self.name, owner, entry.group)
         if identity is not None:
             theirs = [each for each in theirs if each.identity == identity]
@@ -127,8 +134,7 @@ class AccessFace:
 
 def access_of(shared: Shared) -> Access:
     """The one table of refreshes of an open hub. Raises StorageError."""
-    if shared.keeping is None:
-        raise StorageError("the hub is not open: use it in `async with`")
+    shared.kept()
     if shared.access is None:
         from ..access.access import Access
 
@@ -140,8 +146,7 @@ def refresher_of(shared: Shared, **options: Any) -> Refresher:
     """Renews ahead what the hub and its other vaults keep, for all tenants. Raises StorageError."""
     from ..access.refresher import FindsDue, Refresher
 
-    access, keeping = access_of(shared), shared.keeping
-    stores = _Stores(keeping.stores() if keeping else [])
+    access, stores = access_of(shared), _Stores(shared.kept().stores())
     if not stores.all or not all(isinstance(store, FindsDue) for store in stores.all):
         raise StorageError("the token store cannot tell which grants are due")
 

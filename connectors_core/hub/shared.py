@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..registry import Registry
     from .keeping import Keeping
 
+NOT_OPEN = "the hub is not open: use it in `async with`, or `with` where it is synchronous"
+
 
 @dataclass(slots=True, kw_only=True)
 class Shared:
@@ -42,11 +44,17 @@ class Shared:
     connectors: dict[tuple[str, str], ConnectorEntry] = field(default_factory=dict)
     targets: dict[tuple[str, str], str] = field(default_factory=dict)
 
+    def kept(self) -> Keeping:
+        """What an open hub keeps tokens by. Raises StorageError."""
+        if self.keeping is None:
+            raise StorageError(NOT_OPEN)
+        return self.keeping
+
     @property
     def stores(self) -> Stores:
         """The stores of an open hub. Raises StorageError."""
         if self.transactions is None or self.handles is None or self.identities is None:
-            raise StorageError("the hub is not open: use it in `async with`")
+            raise StorageError(NOT_OPEN)
         return Stores(self.transactions, self.handles, self.identities)
 
     def tell(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError, NotFound, NotLinked, Problem, StorageError
+from ..errors import ConfigurationError, NotFound, NotLinked, Problem
 from ..grants import GrantRef, GrantState, GrantStatus, InactiveReason, Occasion
 from ..stores import Identity
 from ..transaction import Purpose
@@ -145,9 +145,7 @@ class TokenFace:
 
     @property
     def _keeping(self) -> Keeping:
-        if self._shared.keeping is None:
-            raise StorageError("the hub is not open: use it in `async with`")
-        return self._shared.keeping
+        return self._shared.kept()
 
 
 def no_key(connector_id: str) -> Problem:

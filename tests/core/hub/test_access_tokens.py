@@ -19,7 +19,7 @@ from connectors_core.errors import (
 from connectors_core.hookspecs import DISCARD, hookimpl
 from connectors_core.http import HttpSender
 from connectors_core.oidc import OIDCConfig, OIDCConnector
-from connectors_core.testing.provider import Client, Person, Provider
+from connectors_core.testing.provider import Client, Person, Provider, Response
 from connectors_core.vault import Keyring
 
 KEYS = Keyring({"k1": b"1" * 32})
@@ -236,6 +236,17 @@ async def test_connectors_that_share_identities_renew_by_the_one_that_was_grante
     token = await hub.access_token("one", owner="user-1")
     assert token.connector == "two"
     assert provider.families_revoked == 0
+
+
+async def test_what_goes_wrong_names_the_connector(hub, provider, clock):
+    await sign_in(hub, provider)
+    with pytest.raises(ScopeRequired) as lacking:
+        await hub.access_token("acme-sso", owner="user-1", scopes="more")
+    clock.advance(7200)
+    provider.answer_next("token", Response.json({"error": "invalid_grant"}, status=400))
+    with pytest.raises(ReauthorizationRequired) as dead:
+        await hub.client("acme-sso", owner="user-1").get_json("https://api.example.test/me")
+    assert (lacking.value.connector, dead.value.connector) == ("acme", "acme")
 
 
 async def test_a_closed_hub_serves_nothing(hub, registry):
