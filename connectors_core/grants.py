@@ -215,12 +215,22 @@ class TokenStore(Protocol):
         """The tokens. Raises SealBroken, KeyUnavailable, UnknownKey."""
 
     async def acquire(
-        self, tenant: str, identity: str, *, generation: int, holder: str, ttl: float, now: float
+        self,
+        tenant: str,
+        identity: str,
+        *,
+        generation: int,
+        failures: int | None = None,
+        holder: str,
+        ttl: float,
+        now: float,
     ) -> Lease | None:
         """Lease the grant for ``ttl`` seconds.
 
         None where it is gone, inactive, newer than ``generation``, or leased to another and not
-        yet free: look again at ``state``. Raises what ``open`` raises; then nothing is leased.
+        yet free, and where it has not failed ``failures`` times, if that is given: who has not heard
+        of a failure does not know how long to wait. Look again at ``state`` then. Raises what ``open``
+        raises; then nothing is leased.
         """
 
     async def renew(self, lease: Lease, *, ttl: float, now: float) -> bool:
@@ -331,9 +341,20 @@ class SealedRowStore(Protocol):
         """
 
     async def acquire(
-        self, tenant: str, identity: str, *, kind: str, generation: int, holder: str, ttl: float, now: float
+        self,
+        tenant: str,
+        identity: str,
+        *,
+        kind: str,
+        generation: int,
+        failures: int | None = None,
+        holder: str,
+        ttl: float,
+        now: float,
     ) -> SealedRow | None:
-        """Lease an active row of that generation that nobody holds; ``fence`` grows.
+        """Lease an active row of that generation, and of so many ``failures``, that nobody holds.
+
+        ``fence`` grows.
 
         ``uncertain`` is set where a holder before never gave back. The lease ends ``ttl`` seconds from
         now by the store's own clock where several hosts share the store, by ``now`` where they do not.

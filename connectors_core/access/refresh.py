@@ -71,6 +71,7 @@ async def _attempt(
         held.tenant,
         held.identity,
         generation=state.generation,
+        failures=state.failures,
         holder=around.holder,
         ttl=ttl,
         now=around.clock(),

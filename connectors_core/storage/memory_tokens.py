@@ -70,13 +70,23 @@ class MemoryTokenStore:
             return StoredGrant(state=kept.state, tokens=kept.tokens) if kept else None
 
     async def acquire(
-        self, tenant: str, identity: str, *, generation: int, holder: str, ttl: float, now: float
+        self,
+        tenant: str,
+        identity: str,
+        *,
+        generation: int,
+        failures: int | None = None,
+        holder: str,
+        ttl: float,
+        now: float,
     ) -> Lease | None:
         with self._lock:
             kept = self._kept.get((tenant, identity))
             if kept is None or kept.state.reason is not None or kept.state.generation != generation:
                 return None
             state = kept.state
+            if failures not in (None, state.failures):
+                return None
             if state.lease_until is not None and now < state.lease_until <= now + ttl + FOREIGN:
                 return None
             kept.fence += 1

@@ -163,6 +163,35 @@ class SealedRowStoreConformance:
         assert again is not None
         assert not again.state.uncertain
 
+    async def test_a_row_that_has_failed_since_it_was_read_is_not_leased(
+        self, rows: SealedRowStore, link: Change
+    ) -> None:
+        kept = await self.put(rows, link)
+        held = await self.lease(rows, kept.state.ref)
+        assert held is not None
+        assert await rows.fail(
+            "default",
+            kept.state.secret_id,
+            generation=1,
+            fence=held.fence,
+            reason=None,
+            retry_at=NOW + 30,
+            uncertain=False,
+            now=NOW,
+        )
+        for failures, leased in ((0, False), (2, False), (1, True)):
+            row = await rows.acquire(
+                "default",
+                "identity_1",
+                kind=KIND,
+                generation=1,
+                failures=failures,
+                holder="me",
+                ttl=15.0,
+                now=NOW,
+            )
+            assert (row is not None) is leased
+
     async def test_an_older_generation_and_an_inactive_row_are_not_leased(
         self, rows: SealedRowStore, link: Change
     ) -> None:

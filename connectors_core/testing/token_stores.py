@@ -192,6 +192,15 @@ class TokenStoreConformance:
         assert state is not None
         assert (state.retry_at, state.failures, state.uncertain) == (None, 0, False)
 
+    async def test_who_has_not_heard_of_a_failure_gets_no_lease(
+        self, store: TokenStore, link: Change
+    ) -> None:
+        await self.put(store, link)
+        at = {"generation": 1, "ttl": 15.0, "now": NOW, "holder": "late"}
+        assert await store.fail(await self.lease(store), retry_at=NOW + 30, now=NOW)
+        assert await store.acquire("default", "identity_1", failures=0, **at) is None  # type: ignore[arg-type]
+        assert await store.acquire("default", "identity_1", failures=1, **at)  # type: ignore[arg-type]
+
     async def test_an_inactive_grant_is_not_leased(self, store: TokenStore, link: Change) -> None:
         await self.put(store, link)
         await store.fail(await self.lease(store), reason=InactiveReason.CONSENT_REQUIRED, now=NOW)

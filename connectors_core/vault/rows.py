@@ -80,10 +80,20 @@ class SqlSealedRows:
         return bool(await self._database.fetch(statement, {**values_of(row), **old}))
 
     async def acquire(
-        self, tenant: str, identity: str, *, kind: str, generation: int, holder: str, ttl: float, now: float
+        self,
+        tenant: str,
+        identity: str,
+        *,
+        kind: str,
+        generation: int,
+        failures: int | None = None,
+        holder: str,
+        ttl: float,
+        now: float,
     ) -> SealedRow | None:
         key = _key(tenant, identity, kind)
-        lease = {**key, "generation": generation, "holder": holder, "ttl": ttl, "now": now}
+        seen = {"generation": generation, "failures": failures}
+        lease = {**key, **seen, "holder": holder, "ttl": ttl, "now": now}
         won, found = await self._database.run([(self._acquire, lease), (sql.FIND, key)])
         return sealed_row(found[0]) if won and found else None
 

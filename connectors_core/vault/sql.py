@@ -115,6 +115,7 @@ ACQUIRE = """
            lease_holder = :holder, lease_until = {now} + :ttl, fence = fence + 1
      WHERE tenant = :tenant AND identity = :identity AND kind = :kind
        AND generation = :generation AND reason IS NULL
+       AND (CAST(:failures AS INTEGER) IS NULL OR failures = CAST(:failures AS INTEGER))
        AND (lease_until IS NULL OR lease_until <= {now} OR lease_until > {now} + 60.0 + :ttl)
     RETURNING 1
 """

@@ -129,10 +129,25 @@ class Vault:
         return StoredGrant(state=row.state, tokens=tokens)
 
     async def acquire(
-        self, tenant: str, identity: str, *, generation: int, holder: str, ttl: float, now: float
+        self,
+        tenant: str,
+        identity: str,
+        *,
+        generation: int,
+        failures: int | None = None,
+        holder: str,
+        ttl: float,
+        now: float,
     ) -> Lease | None:
         row = await self._rows.acquire(
-            tenant, identity, kind=TOKENS, generation=generation, holder=holder, ttl=ttl, now=now
+            tenant,
+            identity,
+            kind=TOKENS,
+            generation=generation,
+            failures=failures,
+            holder=holder,
+            ttl=ttl,
+            now=now,
         )
         if row is None:
             return None

@@ -235,3 +235,22 @@ async def test_a_broken_connector_raises_ours(world, access, held, keep, connect
     monkeypatch.setattr(held.store, "acquire", broken)
     with pytest.raises(ConnectorFault):
         await world.run(access.token(held))
+
+
+async def test_who_looked_before_another_was_refused_waits_like_that_one(
+    world, new_access, held, keep, store, connector
+):
+    state = await keep(left=-1)
+    real, refusals = store.acquire, []
+
+    async def acquire(*arguments, **options):
+        if not refusals:
+            refusals.append(world.now)
+            first = await real("default", "identity-1", generation=state.generation, holder="first", ttl=15,
+                               now=world.now)  # fmt: skip
+            assert await store.fail(first, retry_at=world.now + 5, now=world.now)
+        return await real(*arguments, **options)
+
+    store.acquire = acquire
+    assert (await world.run(new_access().token(held))).access_token == "access-1"
+    assert world.now >= refusals[0] + 5
