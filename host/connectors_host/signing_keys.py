@@ -32,6 +32,8 @@ UNKNOWN_EVERY = 1.0
 ATTEMPTS = 5
 PUBLISHED = (State.SIGNING, State.WAITING, State.LEAVING)
 """What is in the key set, in its order: some take the first."""
+SIGN = (State.SIGNING, State.WAITING)
+"""What may sign, the first that opens."""
 
 logger = logging.getLogger("connectors_host")
 
@@ -66,19 +68,21 @@ class SigningKeys:
     async def current(self) -> RSAKey:
         """The key to sign by: of several hosts that make the first at once, all use the one that was kept.
 
-        Raises KeyUnavailable, UnknownKey, SealBroken where it cannot be opened now. One that is lost,
-        as its key of the vault was destroyed, is replaced.
+        Raises KeyUnavailable, UnknownKey, SealBroken where it cannot be opened now. For one that is lost,
+        as its key of the vault was destroyed or a clock was wrong, the one that waits signs: it is
+        published already. Where none does, another is made.
         """
         for _ in range(ATTEMPTS):
             seen, now = await self._fresh(), self._clock()
-            signing = next((key for key in seen if key.state(now) is State.SIGNING), None)
-            private = await self._opened(signing) if signing else None
-            if private is not None:
-                return private
+            able = [key for state in SIGN for key in seen if key.state(now) is state]
+            for key in able:
+                private = await self._opened(key)
+                if private is not None:
+                    return private
             keys = await self.all()
             if _next(keys) == _next(seen) and await self._add(keys, signs_from=now if keys else 0.0):
-                if signing is not None:
-                    logger.warning("the signing key %s is lost; another signs from now on", signing.kid)
+                if able:
+                    logger.warning("the signing key %s is lost; another signs from now on", able[0].kid)
                 await self.all()
         raise StorageError("others replaced the signing key again and again; try again")
 

@@ -357,6 +357,35 @@ class TestRotation:
         host = await opened(None)
         assert await accepts(host, await signed(host))
 
+    async def test_a_host_whose_clock_lags_signs_by_what_was_made_at_once(
+        self, opened: Open, clock: Clock
+    ) -> None:
+        host = await opened()
+        await signed(host)
+        made, _ = await host.rotate(at_once=True)
+        clock.now -= 20
+        lagging = await opened()
+        assert await states(lagging) == [State.WAITING]
+        assert (await lagging.current()).kid == made.kid
+        assert await accepts(host, await signed(lagging))
+        assert len(await rows(host)) == 1
+
+    async def test_after_a_clock_was_days_ahead_the_one_that_waits_signs(
+        self, opened: Open, clock: Clock
+    ) -> None:
+        host = await opened()
+        token = await signed(host)
+        made, _ = await host.rotate()
+        cached = await key_set(host)
+        clock.now += 2 * AHEAD
+        assert await states(await opened()) == [State.PAST, State.SIGNING]
+        clock.now -= 2 * AHEAD
+        again = await opened()
+        assert (await again.current()).kid == made.kid
+        assert accepted(cached, await signed(again))
+        assert await accepts(again, token)
+        assert len(await rows(again)) == 2
+
     async def test_a_stranger_makes_nobody_read_the_keys_again_and_again(
         self, opened: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
