@@ -112,10 +112,14 @@ class SigningKeys:
         """The next key, and whether it was made here: where one waits already, nothing is done.
 
         It signs once it was published for ``AHEAD`` seconds. ``at_once``, after a leak: from now on, and
-        all others are forgotten.
+        all others are forgotten. Raises ConfigurationError where it would lie in the clear and follow upon
+        one that is sealed, unless ``at_once``.
         """
         for _ in range(ATTEMPTS):
             keys, now = await self.all(), self._clock()
+            sealed = any(key.sealed and key.state(now) in SIGN for key in keys)
+            if sealed and not at_once and not self._hub.can_seal:
+                raise ConfigurationError([SEALS_NOTHING])
             waiting = next((key for key in keys if key.state(now) is State.WAITING), None)
             if waiting is not None and not at_once:
                 return waiting, False
@@ -224,6 +228,12 @@ SEALED = Problem(
     ("host", "vault_keys"),
     "is missing, and the key that signs for applications is sealed",
     "bring it back; where its keys are lost for good: connectors oidc key rotate --now",
+)
+
+SEALS_NOTHING = Problem(
+    ("host", "vault_keys"),
+    "is missing or not used, as there is no application; the key that signs is sealed, the next would not be",
+    "use the configuration of the host for applications; where its keys are lost for good: rotate --now",
 )
 
 

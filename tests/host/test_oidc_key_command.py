@@ -140,6 +140,32 @@ def test_without_keys_of_a_vault_it_says_that_the_key_lies_in_the_clear(
     assert RSAKey.import_key(json.loads(private_key)).is_private
 
 
+@pytest.mark.parametrize(
+    "left", [APP, '[host]\nvault_keys = "file:keys.json"\n'], ids=["no keys", "no application"]
+)
+def test_none_in_the_clear_follows_upon_one_that_is_sealed(run: Run, folder: Path, left: str) -> None:
+    run("rotate")
+    before = listed(run)
+    (folder / "connectors.toml").write_text(left)
+    code, said, complaint = run("rotate")
+    assert (code, said) == (1, "")
+    assert "the key that signs is sealed, the next would not be" in complaint
+    assert "rotate --now" in complaint
+    assert [key["kid"] for key in listed(run)] == [key["kid"] for key in before]
+    code, _, complaint = run("rotate", "--now")
+    (key,) = listed(run)
+    assert (code, key["sealed"]) == (0, False)
+    assert f"{key['kid']} lies in the clear" in complaint
+
+
+@pytest.mark.parametrize("change", ["list", "rotate"])
+def test_a_database_in_memory_has_no_key_to_tell_of(run: Run, folder: Path, change: str) -> None:
+    (folder / "connectors.toml").write_text('[host]\ndatabase = "sqlite://"\n')
+    code, said, complaint = run(change)
+    assert (code, said) == (1, "")
+    assert "host.database: is in memory" in complaint
+
+
 def test_what_is_sealed_opens_for_the_host_that_has_the_keys(run: Run, folder: Path) -> None:
     from connectors_host.signing_keys import SigningKeys
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from connectors_core.config import load_configuration, load_host_settings
+from connectors_core.errors import ConfigurationError, Problem
 from connectors_core.hub import Hub
 from connectors_core.registry import Registry
 from connectors_core.storage import database as databases
@@ -29,6 +30,13 @@ MEANS = {
     State.LEAVING: "signs no more, published until",
     State.PAST: "public half alone, for id_token_hint, until",
 }
+
+IN_MEMORY = ("sqlite://", "sqlite:///:memory:")
+FORGETS = Problem(
+    ("host", "database"),
+    "is in memory, so its keys are those of the host that runs and end with it",
+    "to keep and rotate keys, name a file: sqlite:///connectors.db",
+)
 
 
 class Oidc:
@@ -55,13 +63,16 @@ class Oidc:
 
     def run(self, arguments: argparse.Namespace) -> int:
         if arguments.change == "list":
-            hub = Hub(Registry(), database=load_host_settings(arguments.config).database)
+            url = load_host_settings(arguments.config).database
+            hub = Hub(Registry(), database=url)
         else:
             with redirect_stdout(sys.stderr):  # a plugin may print while it is imported
                 configuration = load_configuration(arguments.config)
-                hub = Hub.from_config(configuration)
+                url, hub = configuration.host.database, Hub.from_config(configuration)
             for warning in configuration.warnings:
                 complain(f"warning: {warning}")
+        if url in IN_MEMORY:
+            raise ConfigurationError([FORGETS])
         return asyncio.run(_run(hub, arguments))
 
 
@@ -103,6 +114,8 @@ def _list(keys: Sequence[SigningKey], *, as_json: bool) -> None:
 async def _rotate(keys: SigningKeys, *, at_once: bool) -> None:
     key, made = await keys.rotate(at_once=at_once)
     now = time.time()
+    if key.private_key is not None:
+        complain(f"{key.kid} lies in the clear: name vault_keys and an application, and restart a host")
     if key.state(now) is State.SIGNING:
         tell(f"{key.kid} signs, every host follows within 30 s")
         if at_once:
