@@ -348,6 +348,16 @@ class TestRotation:
         assert (await other.current()).kid == made.kid
         assert await host._database.fetch("SELECT COUNT(*) FROM connectors_connector_secrets") == [(1,)]
 
+    async def test_a_host_that_hears_nothing_follows_within_half_a_minute(
+        self, opened: Open, clock: Clock
+    ) -> None:
+        host, other = await opened(), await opened()
+        await signed(other)
+        made, _ = await host.rotate(at_once=True)
+        clock.now += 30
+        assert (await other.current()).kid == made.kid
+        assert [key.kid for key in await other.published()] == [made.kid]
+
     async def test_at_once_helps_where_the_keys_of_the_vault_are_lost(
         self, opened: Open, url: str, clock: Clock
     ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -11,9 +12,13 @@ from typing import Any
 import pytest
 
 from benchmarks.many_rows import fill
+from connectors_core import Hub, Registry
 from connectors_core.cli import main
 from connectors_core.cli.progress import ProgressBar
+from connectors_core.storage.database import open_database
 from connectors_core.storage.migrations import upgrade
+from connectors_core.vault import Keyring, sources
+from connectors_core.vault.detached import DetachedSealedRows
 
 ONE, TWO = b"obviously-fake-key-of-32-bytes-1", b"obviously-fake-key-of-32-bytes-2"
 ROWS = 25
@@ -74,6 +79,25 @@ def test_the_first_key_of_all_is_written_and_active(run: Run, folder: Path) -> N
     assert (code, said.splitlines()[-1]) == (0, "k7 is active, as the first there is")
     assert stat.S_IMODE((folder / "keys.json").stat().st_mode) == 0o600
     assert {kid: key["state"] for kid, key in status(run).items()} == {"k7": "active"}
+
+
+def test_secrets_of_the_host_count_where_a_plugin_keeps_the_rows(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{folder}/connectors.db"
+    keys = Keyring({"k1": ONE, "k2": TWO})
+
+    async def put() -> None:
+        async with Hub(Registry(), database=url, keys=keys) as hub:
+            await hub.put_secret("signing-key/x", "obviously fake")
+
+    asyncio.run(put())
+    upgrade(f"sqlite:///{folder}/away.db")
+    away = DetachedSealedRows(open_database(f"sqlite:///{folder}/away.db"))
+    monkeypatch.setattr(sources, "open_sealed_rows", lambda url, stores: away)
+    with (folder / "connectors.toml").open("a") as file:
+        file.write('sealed_rows = "elsewhere://there"\n')
+    assert status(run)["k1"]["rows"] == 1
 
 
 def test_a_rotation_by_the_book(run: Run, folder: Path) -> None:
