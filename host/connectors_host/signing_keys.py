@@ -15,7 +15,7 @@ from typing import Any
 
 from joserfc.jwk import KeySet, RSAKey
 
-from connectors_core.errors import ConfigurationError, Problem, StorageError
+from connectors_core.errors import ConfigurationError, Problem, StorageError, UnknownKey
 from connectors_core.hub import Hub
 
 from . import signing_key
@@ -166,10 +166,12 @@ class SigningKeys:
         return self._keys if fresh else await self.all()
 
     async def _opened(self, key: SigningKey) -> RSAKey | None:
-        """The private half; None where it is lost, or there are no keys of the vault here any more."""
+        """The private half; None where it is lost. Raises UnknownKey where only this host cannot open it."""
         if key.kid not in self._private:
             text = key.private_key
-            if key.sealed and self._hub.can_seal:
+            if key.sealed and not self._hub.can_seal:
+                raise UnknownKey("the key that signs is sealed, and this host has no keys, or none it uses")
+            if key.sealed:
                 text = await self._hub.secret(_place(key.kid))
             if text is None:
                 return None

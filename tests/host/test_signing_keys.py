@@ -193,8 +193,17 @@ class TestSealing:
         with pytest.raises(ConfigurationError, match="connectors oidc key rotate --now") as caught:
             await opened(None)
         assert caught.value.problems[0].path == ("host", "vault_keys")
-        other = await opened(None, needed=False)
-        assert await accepts(other, await signed(other))
+
+    async def test_a_host_without_keys_beside_others_signs_nothing_and_replaces_nothing(
+        self, opened: Open
+    ) -> None:
+        host = await opened()
+        await signed(host)
+        bare = await opened(None, needed=False)
+        with pytest.raises(UnknownKey, match="no keys"):
+            await bare.current()
+        assert [key.kid for key in await bare.published()] == [(await host.current()).kid]
+        assert len(await host.all()) == 1
 
     async def test_it_opens_nowhere_else(self, opened: Open) -> None:
         host = await opened()
